@@ -1,0 +1,96 @@
+namespace Minke.Store;
+
+/// <summary>
+/// The state of a cluster: keys and bytes with etcd's semantics. One revision counter, compare-and-swap per key, consistent reads,
+/// ordered watch, compaction.
+/// </summary>
+/// <remarks>
+/// Reads come from memory and never wait. A write is acknowledged once it is on disk; nothing uncommitted is ever visible. Keys are
+/// ordered by ordinal comparison; the server's look like <c>/pods/shop/web-0</c>, and a range is a prefix.
+/// </remarks>
+public interface IStateStore : IAsyncDisposable
+{
+    /// <summary>The revision of the last committed write.</summary>
+    Revision CurrentRevision { get; }
+
+    /// <summary>The oldest revision a watch may start after and a snapshot may be asked at.</summary>
+    Revision CompactedRevision { get; }
+
+    /// <summary>Everything as of now: immutable, consistent, cheap to take and to keep.</summary>
+    Snapshot Snapshot();
+
+    /// <summary>Everything as of an earlier revision; null once compacted. For <c>continue</c> tokens and exact lists.</summary>
+    /// <exception cref="FutureRevisionException">The revision has not been reached.</exception>
+    Snapshot? SnapshotAt(Revision revision);
+
+    /// <summary>
+    /// Writes one key. <paramref name="expected"/> is the revision the key must be at: <see cref="Revision.None"/> for "must not exist".
+    /// </summary>
+    /// <returns>The entry as committed, or the conflict: what is there instead.</returns>
+    /// <exception cref="StoreUnavailableException">The disk is full, read-only or failing; nothing was written. Reads go on.</exception>
+    ValueTask<WriteResult> PutAsync(string key, ReadOnlyMemory<byte> value, Revision expected, CancellationToken cancellationToken);
+
+    /// <summary>Removes one key if it is at <paramref name="expected"/>.</summary>
+    ValueTask<WriteResult> DeleteAsync(string key, Revision expected, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Changes below a prefix after a revision, in order, without gaps or repeats. Null when that revision is compacted. A consumer
+    /// that falls too far behind gets <see cref="WatchTooSlowException"/> and does not slow others.
+    /// </summary>
+    IAsyncEnumerable<ChangeBatch>? Watch(string prefix, Revision after, CancellationToken cancellationToken);
+}
+
+/// <summary>The store's counter. Starts at 1 in an empty store and never repeats, not even after a crash.</summary>
+public readonly record struct Revision(long Value) : IComparable<Revision>
+{
+    public static Revision None => default;
+    public int CompareTo(Revision other) => Value.CompareTo(other.Value);
+    public static bool operator <(Revision a, Revision b) => a.Value < b.Value;
+    public static bool operator >(Revision a, Revision b) => a.Value > b.Value;
+    public static bool operator <=(Revision a, Revision b) => a.Value <= b.Value;
+    public static bool operator >=(Revision a, Revision b) => a.Value >= b.Value;
+    public override string ToString() => Value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+}
+
+/// <summary>One version of one key. Immutable, shared by everybody who reads it.</summary>
+public sealed class Entry(string key, ReadOnlyMemory<byte> value, Revision created, Revision modified)
+{
+    private object? _decoded;
+
+    public string Key { get; } = key;
+    public ReadOnlyMemory<byte> Value { get; } = value;
+    public Revision Created { get; } = created;
+    public Revision Modified { get; } = modified;
+
+    /// <summary>The bytes decoded, once, by whoever needs it first. Racing readers agree on one instance.</summary>
+    public T Decoded<T>(Func<Entry, T> decode) where T : class =>
+        (T)(Volatile.Read(ref _decoded) ?? Interlocked.CompareExchange(ref _decoded, decode(this), null) ?? _decoded);
+}
+
+public enum WriteOutcome { Committed, Conflict }
+
+/// <param name="Outcome">Whether it was written.</param>
+/// <param name="Entry">Committed put: the new entry. Committed delete: the entry that was removed. Conflict: what is there, or null for nothing.</param>
+/// <param name="Revision">Committed: the revision of this write. Conflict: the store's revision that was compared against.</param>
+public readonly record struct WriteResult(WriteOutcome Outcome, Entry? Entry, Revision Revision);
+
+/// <param name="Previous">What the key held before, null for a new key.</param>
+/// <param name="Current">What it holds now, null when deleted.</param>
+public readonly record struct Change(Revision Revision, string Key, Entry? Previous, Entry? Current);
+
+/// <summary>Changes in order, and the revision up to which the watch is now complete (for bookmarks); may hold no change at all.</summary>
+public readonly record struct ChangeBatch(IReadOnlyList<Change> Changes, Revision Revision);
+
+/// <summary>The disk will not take writes; the message says why and what to do.</summary>
+public sealed class StoreUnavailableException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>Another process holds the data directory.</summary>
+public sealed class StoreInUseException(string message) : Exception(message);
+
+public sealed class FutureRevisionException(Revision asked, Revision current)
+    : Exception($"revision {asked} is later than the current one, {current}")
+{
+    public Revision Current { get; } = current;
+}
+
+public sealed class WatchTooSlowException(string message) : Exception(message);
