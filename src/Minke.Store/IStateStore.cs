@@ -34,10 +34,14 @@ public interface IStateStore : IAsyncDisposable
     ValueTask<WriteResult> DeleteAsync(string key, Revision expected, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Changes below a prefix after a revision, in order, without gaps or repeats. Null when that revision is compacted. A consumer
-    /// that falls too far behind gets <see cref="WatchTooSlowException"/> and does not slow others.
+    /// A watch of the changes below a prefix after a revision, in order, without gaps or repeats. Null when that revision is
+    /// compacted. Whatever is committed after this call returns reaches the watch.
     /// </summary>
-    IAsyncEnumerable<ChangeBatch>? Watch(string prefix, Revision after, CancellationToken cancellationToken);
+    /// <exception cref="FutureRevisionException">The revision has not been reached.</exception>
+    StateWatch? Watch(string prefix, Revision after);
+
+    /// <summary>Why writes fail at the moment, for health checks; null while the disk takes them.</summary>
+    string? Trouble { get; }
 }
 
 /// <summary>The store's counter. Starts at 1 in an empty store and never repeats, not even after a crash.</summary>
@@ -78,7 +82,8 @@ public readonly record struct WriteResult(WriteOutcome Outcome, Entry? Entry, Re
 /// <param name="Current">What it holds now, null when deleted.</param>
 public readonly record struct Change(Revision Revision, string Key, Entry? Previous, Entry? Current);
 
-/// <summary>Changes in order, and the revision up to which the watch is now complete (for bookmarks); may hold no change at all.</summary>
+/// <param name="Changes">In order of revision; may be empty.</param>
+/// <param name="Revision">The watch is complete up to here: no earlier change will follow. What a bookmark says.</param>
 public readonly record struct ChangeBatch(IReadOnlyList<Change> Changes, Revision Revision);
 
 /// <summary>The disk will not take writes; the message says why and what to do.</summary>
@@ -93,4 +98,5 @@ public sealed class FutureRevisionException(Revision asked, Revision current)
     public Revision Current { get; } = current;
 }
 
+/// <summary>A watch was not read while more changes than the store keeps for one reader went by: list again and watch from there.</summary>
 public sealed class WatchTooSlowException(string message) : Exception(message);
