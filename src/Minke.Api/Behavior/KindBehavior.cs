@@ -1,0 +1,60 @@
+using Minke.Api.Meta.V1;
+
+namespace Minke.Api;
+
+/// <summary>
+/// What a kind does beyond its fields: defaults that depend on others, what create and update may carry, validation, warnings and
+/// table columns. One subclass a kind that needs one; upstream calls these strategies. Pure: no I/O, no clock.
+/// </summary>
+public abstract class KindBehavior
+{
+    public abstract KindInfo Kind { get; }
+
+    /// <summary>Whether a change of the spec raises <c>metadata.generation</c>, which starts at 1. Upstream counts only some kinds.</summary>
+    public virtual bool CountsGeneration => false;
+
+    /// <summary>Defaults beyond the constants, applied to every object read from a client or from disk.</summary>
+    public abstract IKubeObject Default(IKubeObject value);
+
+    /// <summary>On create: status cleared, fields only the server sets.</summary>
+    public abstract IKubeObject PrepareForCreate(IKubeObject value);
+
+    /// <summary>On update of the main resource: status (and whatever else may not change here) taken from the old object.</summary>
+    public abstract IKubeObject PrepareForUpdate(IKubeObject value, IKubeObject old);
+
+    /// <summary>On update of the status subresource: everything but status taken from the old object.</summary>
+    public abstract IKubeObject PrepareForStatusUpdate(IKubeObject value, IKubeObject old);
+
+    /// <summary>Metadata included. <paramref name="old"/> is null on create.</summary>
+    public abstract void Validate(IKubeObject value, IKubeObject? old, FieldErrors errors);
+
+    public abstract void ValidateStatus(IKubeObject value, IKubeObject old, FieldErrors errors);
+
+    /// <summary>Texts of <c>Warning</c> headers: deprecated and unsupported fields that are set.</summary>
+    public abstract IEnumerable<string> Warnings(IKubeObject value, IKubeObject? old);
+
+    /// <summary>Whether two objects differ in what a generation counts: everything but metadata and status.</summary>
+    public virtual bool SpecDiffers(IKubeObject value, IKubeObject old) => !value.WithMetadata(ObjectMeta.Empty).Equals(old.WithMetadata(ObjectMeta.Empty));
+}
+
+/// <summary><see cref="KindBehavior"/> of one record type; the defaults of every method do nothing.</summary>
+public abstract class KindBehavior<T> : KindBehavior where T : class, IKubeObject<T>
+{
+    public sealed override KindInfo Kind => T.KindInfo;
+
+    public virtual T Default(T value) => value;
+    public virtual T PrepareForCreate(T value) => value;
+    public virtual T PrepareForUpdate(T value, T old) => value;
+    public virtual T PrepareForStatusUpdate(T value, T old) => value;
+    public virtual void Validate(T value, T? old, FieldErrors errors) { }
+    public virtual void ValidateStatus(T value, T old, FieldErrors errors) { }
+    public virtual IEnumerable<string> Warnings(T value, T? old) => [];
+
+    public sealed override IKubeObject Default(IKubeObject value) => Default((T)value);
+    public sealed override IKubeObject PrepareForCreate(IKubeObject value) => PrepareForCreate((T)value);
+    public sealed override IKubeObject PrepareForUpdate(IKubeObject value, IKubeObject old) => PrepareForUpdate((T)value, (T)old);
+    public sealed override IKubeObject PrepareForStatusUpdate(IKubeObject value, IKubeObject old) => PrepareForStatusUpdate((T)value, (T)old);
+    public sealed override void Validate(IKubeObject value, IKubeObject? old, FieldErrors errors) => Validate((T)value, (T?)old, errors);
+    public sealed override void ValidateStatus(IKubeObject value, IKubeObject old, FieldErrors errors) => ValidateStatus((T)value, (T)old, errors);
+    public sealed override IEnumerable<string> Warnings(IKubeObject value, IKubeObject? old) => Warnings((T)value, (T?)old);
+}

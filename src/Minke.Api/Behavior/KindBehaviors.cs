@@ -1,0 +1,24 @@
+namespace Minke.Api;
+
+/// <summary>The behaviour of every built-in kind, by kind: an explicit list. A kind without one has <see cref="PlainKind"/>.</summary>
+public static class KindBehaviors
+{
+    private static readonly Dictionary<KindInfo, KindBehavior> ByKind = new KindBehavior[]
+    {
+    }.ToDictionary(behavior => behavior.Kind);
+
+    public static KindBehavior For(KindInfo kind) => ByKind.GetValueOrDefault(kind) ?? new PlainKind(kind);
+}
+
+/// <summary>A kind with nothing of its own: metadata is checked, the rest is stored as it came.</summary>
+public sealed class PlainKind(KindInfo kind) : KindBehavior
+{
+    public override KindInfo Kind { get; } = kind;
+    public override IKubeObject Default(IKubeObject value) => value;
+    public override IKubeObject PrepareForCreate(IKubeObject value) => value;
+    public override IKubeObject PrepareForUpdate(IKubeObject value, IKubeObject old) => value;
+    public override IKubeObject PrepareForStatusUpdate(IKubeObject value, IKubeObject old) => value;
+    public override void Validate(IKubeObject value, IKubeObject? old, FieldErrors errors) { }
+    public override void ValidateStatus(IKubeObject value, IKubeObject old, FieldErrors errors) { }
+    public override IEnumerable<string> Warnings(IKubeObject value, IKubeObject? old) => [];
+}
