@@ -33,8 +33,9 @@ public abstract class KindBehavior
     /// <summary>Texts of <c>Warning</c> headers: deprecated and unsupported fields that are set.</summary>
     public abstract IEnumerable<string> Warnings(IKubeObject value, IKubeObject? old);
 
-    /// <summary>Whether two objects differ in what a generation counts: everything but metadata and status.</summary>
-    public virtual bool SpecDiffers(IKubeObject value, IKubeObject old) => !value.WithMetadata(ObjectMeta.Empty).Equals(old.WithMetadata(ObjectMeta.Empty));
+    /// <summary>Whether two objects differ in what a generation counts: everything but metadata. (An update has taken the old status by then.)</summary>
+    public virtual bool SpecDiffers(IKubeObject value, IKubeObject old) =>
+        !Json.Same(value.WithMetadata(ObjectMeta.Empty), old.WithMetadata(ObjectMeta.Empty));
 }
 
 /// <summary><see cref="KindBehavior"/> of one record type; the defaults of every method do nothing.</summary>

@@ -3,9 +3,9 @@ namespace Minke.Api;
 /// <summary>The behaviour of every built-in kind, by kind: an explicit list. A kind without one has <see cref="PlainKind"/>.</summary>
 public static class KindBehaviors
 {
-    private static readonly Dictionary<KindInfo, KindBehavior> ByKind = new KindBehavior[]
-    {
-    }.ToDictionary(behavior => behavior.Kind);
+    private static readonly KindBehavior[] All = [];
+
+    private static readonly Dictionary<KindInfo, KindBehavior> ByKind = All.ToDictionary(behavior => behavior.Kind);
 
     public static KindBehavior For(KindInfo kind) => ByKind.GetValueOrDefault(kind) ?? new PlainKind(kind);
 }

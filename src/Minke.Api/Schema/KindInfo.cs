@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Minke.Api;
 
 /// <summary>What is served for one kind of one group-version. Made by the generator for built-in kinds.</summary>
