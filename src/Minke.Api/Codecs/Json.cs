@@ -39,6 +39,11 @@ public static class Json
         {
             throw new JsonReadException(e.Message);
         }
+        catch (InvalidOperationException)
+        {
+            // How System.Text.Json tells of text that is not UTF-8, or of half a surrogate pair.
+            throw new JsonReadException("invalid UTF-8 in string");
+        }
     }
 
     /// <summary>Equal on the wire. Records compare lists by reference, so this is how two specs are compared.</summary>

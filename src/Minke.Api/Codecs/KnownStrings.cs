@@ -27,14 +27,7 @@ internal static class KnownStrings
                     return text;
             }
         }
-        try
-        {
-            return reader.GetString()!;
-        }
-        catch (InvalidOperationException)
-        {
-            throw new JsonReadException("invalid UTF-8 or surrogate in string");
-        }
+        return reader.GetString()!;
     }
 
     private static Dictionary<int, List<(byte[], string)>> Build(params string[] texts)
