@@ -80,7 +80,11 @@ public readonly record struct WriteResult(WriteOutcome Outcome, Entry? Entry, Re
 
 /// <param name="Previous">What the key held before, null for a new key.</param>
 /// <param name="Current">What it holds now, null when deleted.</param>
-public readonly record struct Change(Revision Revision, string Key, Entry? Previous, Entry? Current);
+public readonly record struct Change(Revision Revision, string Key, Entry? Previous, Entry? Current)
+{
+    /// <summary>What it weighs while it waits: key, new value and the objects around them, in bytes.</summary>
+    internal long SizeBytes => 128 + (2 * Key.Length) + (Current?.Value.Length ?? 0);
+}
 
 /// <param name="Changes">In order of revision; may be empty.</param>
 /// <param name="Revision">The watch is complete up to here: no earlier change will follow. What a bookmark says.</param>
@@ -88,6 +92,9 @@ public readonly record struct ChangeBatch(IReadOnlyList<Change> Changes, Revisio
 
 /// <summary>The disk will not take writes; the message says why and what to do.</summary>
 public sealed class StoreUnavailableException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>What is on the disk is not a state Minke wrote, or it is damaged; the message says what to do.</summary>
+public sealed class StoreCorruptException(string message) : Exception(message);
 
 /// <summary>Another process holds the data directory.</summary>
 public sealed class StoreInUseException(string message) : Exception(message);

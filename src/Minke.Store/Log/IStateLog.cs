@@ -1,0 +1,47 @@
+namespace Minke.Store.Log;
+
+/// <summary>
+/// Where the state is durable: below the memory index, above the disk. It keeps what is current, one row an entry, and the counter;
+/// the past is memory's affair.
+/// </summary>
+/// <remarks>Used by one caller, one call at a time.</remarks>
+public interface IStateLog : IAsyncDisposable
+{
+    /// <summary>Everything that is current. The first call, made once.</summary>
+    /// <exception cref="StoreUnavailableException">The disk cannot be read.</exception>
+    /// <exception cref="StoreCorruptException">What is on the disk is not a state.</exception>
+    ValueTask<LogContents> LoadAsync();
+
+    /// <summary>
+    /// Makes changes durable, all or none; the last one's revision becomes the counter. Returns when they are on disk. Without
+    /// changes it only proves that the disk takes writes.
+    /// </summary>
+    /// <exception cref="StoreUnavailableException">Nothing was written. The next call tries anew, with whatever reopening it takes.</exception>
+    ValueTask AppendAsync(IReadOnlyList<Change> changes);
+
+    /// <summary>Whether there is space to give back.</summary>
+    CompactionNeed CompactionNeed { get; }
+
+    /// <summary>Gives back some space: a short step, so that writes need not wait long. There may be more to do afterwards.</summary>
+    /// <exception cref="StoreUnavailableException">The disk does not take writes.</exception>
+    ValueTask CompactAsync();
+
+    /// <summary>A consistent copy in a new file.</summary>
+    /// <exception cref="StoreUnavailableException">The copy could not be written.</exception>
+    ValueTask BackupAsync(string path);
+}
+
+/// <param name="Revision">The counter: no revision up to here may be given out again.</param>
+/// <param name="Entries">In any order.</param>
+public readonly record struct LogContents(Revision Revision, List<Entry> Entries);
+
+public enum CompactionNeed
+{
+    None,
+
+    /// <summary>Worth doing once no write is waiting for a while.</summary>
+    WhenQuiet,
+
+    /// <summary>Overdue: between two commits, even under load.</summary>
+    Now,
+}
