@@ -36,6 +36,15 @@ public interface IApiClient
     Task DeleteAsync<T>(
         string? @namespace, string name, DeleteOptions options, CancellationToken cancellationToken) where T : class, IKubeObject<T>;
 
+    /// <summary>PUTs a subresource that holds the whole object: <c>finalize</c>, <c>ephemeralcontainers</c>.</summary>
+    Task<T> UpdateSubresourceAsync<T>(T value, string subresource, CancellationToken cancellationToken) where T : class, IKubeObject<T>;
+
+    /// <summary>Lists a kind known only at run time.</summary>
+    Task<ObjectList<IKubeObject>> ListAsync(KindInfo kind, string? @namespace, Selection selection, CancellationToken cancellationToken);
+
+    /// <summary>Deletes an object of a kind known only at run time; succeeds also when it goes on being deleted gracefully.</summary>
+    Task DeleteAsync(KindInfo kind, string? @namespace, string name, DeleteOptions options, CancellationToken cancellationToken);
+
     /// <summary>POSTs to a subresource: <c>token</c>, <c>binding</c>, <c>eviction</c>.</summary>
     Task<IJsonWritable> CreateSubresourceAsync<T>(
         string? @namespace, string name, string subresource, IJsonWritable body, CancellationToken cancellationToken) where T : class, IKubeObject<T>;

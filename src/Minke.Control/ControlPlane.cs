@@ -1,0 +1,68 @@
+using Microsoft.Extensions.Logging;
+using Minke.Api;
+using Minke.Api.Core.V1;
+using Minke.Client;
+using Minke.Control.Lifecycle;
+using Minke.Control.Scheduling;
+
+namespace Minke.Control;
+
+/// <summary>All controllers of the control plane with the caches they share; a client of the API like any other.</summary>
+/// <param name="api">Their way to the API.</param>
+/// <param name="rootCertificatePem">The cluster CA's certificate, for <c>kube-root-ca.crt</c>.</param>
+/// <param name="kinds">The kinds served: what a namespace may hold.</param>
+/// <param name="time">The clock.</param>
+/// <param name="loggers">Where they log.</param>
+public sealed class ControlPlane(IApiClient api, string rootCertificatePem, IReadOnlyList<KindInfo> kinds, TimeProvider time, ILoggerFactory loggers)
+{
+    private static readonly string[] SystemNamespaces = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+    /// <summary>Runs until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        var log = loggers.CreateLogger("Minke.Control.Informer");
+        var pods = new Informer<Pod>(api, null, Selection.All, time, log);
+        var nodes = new Informer<Node>(api, null, Selection.All, time, log);
+        var namespaces = new Informer<Namespace>(api, null, Selection.All, time, log);
+        var accounts = new Informer<ServiceAccount>(api, null, Selection.All, time, log);
+        var rootCertificates = new Informer<ConfigMap>(api, null, new(Fields: "metadata.name=" + NamespaceContents.RootCertificates), time, log);
+
+        var events = new EventRecorder(api, Scheduler.Name, "", time, loggers.CreateLogger<EventRecorder>());
+        var scheduler = new Scheduler(pods, nodes, api, events, time, loggers.CreateLogger<Scheduler>());
+        scheduler.Subscribe();
+
+        var deletion = new ReconcileLoop("namespaces", new NamespaceController(namespaces, api, kinds, time), time, loggers.CreateLogger<ReconcileLoop>(), workers: 2);
+        var contents = new ReconcileLoop(
+            "namespace-contents", new NamespaceContents(namespaces, accounts, rootCertificates, api, rootCertificatePem), time, loggers.CreateLogger<ReconcileLoop>(), workers: 2);
+        namespaces.OnChange(change =>
+        {
+            deletion.Enqueue(change.Key);
+            contents.Enqueue(change.Key);
+        });
+        accounts.OnChange(change => Again(contents, NamespaceContents.NamespaceOf(change)));
+        rootCertificates.OnChange(change => Again(contents, NamespaceContents.NamespaceOf(change)));
+
+        await EnsureSystemNamespacesAsync(cancellationToken);
+        // The caches of accounts and certificates first: an empty cache would look like everything missing.
+        var caches = Task.WhenAll(pods.RunAsync(cancellationToken), nodes.RunAsync(cancellationToken), accounts.RunAsync(cancellationToken), rootCertificates.RunAsync(cancellationToken));
+        await Task.WhenAll(accounts.WaitForSyncAsync(cancellationToken), rootCertificates.WaitForSyncAsync(cancellationToken));
+        await Task.WhenAll(
+            caches, namespaces.RunAsync(cancellationToken), events.RunAsync(cancellationToken), scheduler.RunAsync(cancellationToken),
+            deletion.RunAsync(cancellationToken), contents.RunAsync(cancellationToken));
+    }
+
+    private async Task EnsureSystemNamespacesAsync(CancellationToken cancellationToken)
+    {
+        foreach (var name in SystemNamespaces)
+        {
+            if (await api.TryGetAsync<Namespace>(null, name, cancellationToken) is null)
+                await api.CreateAsync(new Namespace { Metadata = new() { Name = name } }, cancellationToken);
+        }
+    }
+
+    private static void Again(ReconcileLoop loop, ObjectKey? key)
+    {
+        if (key is { } some)
+            loop.Enqueue(some);
+    }
+}

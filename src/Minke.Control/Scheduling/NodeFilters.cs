@@ -1,0 +1,106 @@
+using System.Globalization;
+using Minke.Api.Core.V1;
+
+namespace Minke.Control.Scheduling;
+
+/// <summary>Whether a pod may run on a node. Each answer is null for yes, or kube-scheduler's words for why not.</summary>
+internal static class NodeFilters
+{
+    private static readonly string[] CountedResources = ["cpu", "memory", "ephemeral-storage"];
+
+    /// <summary>All reasons against, as upstream counts them: the first filter that objects speaks; resources speak together.</summary>
+    public static IReadOnlyList<string> Reasons(Pod pod, NodeView node)
+    {
+        if (Unschedulable(pod, node.Node) is { } unschedulable)
+            return [unschedulable];
+        if (Taint(pod, node.Node) is { } taint)
+            return [taint];
+        if (!MatchesSelector(pod, node.Node))
+            return ["node(s) didn't match Pod's node affinity/selector"];
+        if (PortConflict(pod, node))
+            return ["node(s) didn't have free ports for the requested pod ports"];
+        return Insufficient(pod, node);
+    }
+
+    private static string? Unschedulable(Pod pod, Node node) =>
+        node.Spec.Unschedulable && !IsTolerated(pod, new Taint { Key = "node.kubernetes.io/unschedulable", Effect = TaintEffect.NoSchedule })
+            ? "node(s) were unschedulable" : null;
+
+    private static string? Taint(Pod pod, Node node)
+    {
+        foreach (var taint in node.Spec.Taints)
+        {
+            if (taint.Effect is TaintEffect.NoSchedule or TaintEffect.NoExecute && !IsTolerated(pod, taint))
+                return $"node(s) had untolerated taint {{{taint.Key}: {taint.Value}}}";
+        }
+        // Upstream's node lifecycle controller taints such a node; the condition says the same, sooner.
+        var isReady = node.Status.Conditions.Any(condition => condition is { Type: NodeConditionType.Ready, Status: ConditionStatus.True });
+        var notReady = new Taint { Key = "node.kubernetes.io/not-ready", Effect = TaintEffect.NoSchedule };
+        return isReady || IsTolerated(pod, notReady) ? null : "node(s) had untolerated taint {node.kubernetes.io/not-ready: }";
+    }
+
+    public static bool IsTolerated(Pod pod, Taint taint) => pod.Spec.Tolerations.Any(toleration =>
+        (toleration.Effect.Length == 0 || toleration.Effect == taint.Effect)
+        && (toleration.Key.Length == 0 ? toleration.Operator == TolerationOperator.Exists : toleration.Key == taint.Key)
+        && (toleration.Operator == TolerationOperator.Exists || toleration.Value == taint.Value));
+
+    private static bool MatchesSelector(Pod pod, Node node)
+    {
+        foreach (var (key, value) in pod.Spec.NodeSelector)
+        {
+            if (!node.Metadata.Labels.TryGetValue(key, out var actual) || actual != value)
+                return false;
+        }
+        var required = pod.Spec.Affinity?.NodeAffinity?.RequiredDuringSchedulingIgnoredDuringExecution;
+        return required is null || required.NodeSelectorTerms.Any(term => MatchesTerm(term, node));
+    }
+
+    /// <summary>An empty term matches nothing.</summary>
+    public static bool MatchesTerm(NodeSelectorTerm term, Node node) =>
+        (!term.MatchExpressions.IsEmpty || !term.MatchFields.IsEmpty)
+        && term.MatchExpressions.All(requirement => Matches(requirement, node.Metadata.Labels.GetValueOrDefault(requirement.Key)))
+        && term.MatchFields.All(requirement => requirement.Key == "metadata.name" && Matches(requirement, node.Metadata.Name));
+
+    private static bool Matches(NodeSelectorRequirement requirement, string? value) => requirement.Operator switch
+    {
+        NodeSelectorOperator.In => value is not null && requirement.Values.Contains(value),
+        NodeSelectorOperator.NotIn => value is null || !requirement.Values.Contains(value),
+        NodeSelectorOperator.Exists => value is not null,
+        NodeSelectorOperator.DoesNotExist => value is null,
+        NodeSelectorOperator.Gt => Compare(value, requirement) > 0,
+        NodeSelectorOperator.Lt => Compare(value, requirement) < 0,
+        _ => false,
+    };
+
+    private static int? Compare(string? value, NodeSelectorRequirement requirement) =>
+        requirement.Values is [var bound] && long.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var actual)
+        && long.TryParse(bound, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var limit) ? actual.CompareTo(limit) : null;
+
+    private static bool PortConflict(Pod pod, NodeView node)
+    {
+        var wanted = HostPorts(pod).ToList();
+        return wanted.Count > 0 && node.Pods.SelectMany(HostPorts).Any(used => wanted.Any(want =>
+            want.Port == used.Port && want.Protocol == used.Protocol && (want.Ip == used.Ip || want.Ip == "0.0.0.0" || used.Ip == "0.0.0.0")));
+    }
+
+    private static IEnumerable<(string Ip, string Protocol, int Port)> HostPorts(Pod pod) =>
+        from container in pod.Spec.Containers.Concat(pod.Spec.InitContainers.Where(init => init.RestartPolicy == ContainerRestartPolicy.Always))
+        from port in container.Ports
+        where port.HostPort > 0
+        select (port.HostIP.Length == 0 ? "0.0.0.0" : port.HostIP, port.Protocol, port.HostPort);
+
+    private static List<string> Insufficient(Pod pod, NodeView node)
+    {
+        var reasons = new List<string>();
+        foreach (var (name, amount) in Resources.Requests(pod).OrderBy(pair => pair.Key, StringComparer.Ordinal))
+        {
+            if (amount <= 0 || amount <= node.Free(name))
+                continue;
+            if (name == "pods")
+                reasons.Insert(0, "Too many pods");
+            else if (CountedResources.Contains(name) || name.Contains('/', StringComparison.Ordinal) || name.StartsWith("hugepages-", StringComparison.Ordinal))
+                reasons.Add("Insufficient " + name);
+        }
+        return reasons;
+    }
+}
