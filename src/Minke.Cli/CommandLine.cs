@@ -1,0 +1,234 @@
+using System.CommandLine;
+using Minke.Cli.Api;
+using Minke.Cli.Clusters;
+using Minke.Cli.Doctor;
+using Minke.Cli.Kubeconfigs;
+using Minke.Cli.Verbs;
+
+namespace Minke.Cli;
+
+/// <summary>The verbs of <c>minke</c> and their options. Each verb's work is in a class of its own; this says what may be typed.</summary>
+/// <param name="host">The parts behind the API.</param>
+/// <param name="terminal">Where the user is.</param>
+/// <param name="stop">Ctrl-C.</param>
+/// <param name="clock">Time.</param>
+public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal stop, TimeProvider clock)
+{
+    /// <summary>The exit code of a command ended by Ctrl-C, as shells have it.</summary>
+    private const int Interrupted = 130;
+
+    private readonly Option<string> _dataDirectory = new("--data-dir")
+    {
+        Description = "Where the cluster keeps everything; another directory is another cluster",
+        HelpName = "DIR",
+        Recursive = true,
+        DefaultValueFactory = _ => Environment.GetEnvironmentVariable("MINKE_DATA_DIR") is { Length: > 0 } set ? set : DataDirectory.Default,
+    };
+
+    /// <summary>Does what was typed.</summary>
+    /// <returns>The process's exit code.</returns>
+    public async Task<int> RunAsync(IReadOnlyList<string> arguments)
+    {
+        var root = Build();
+        var configuration = new InvocationConfiguration
+        {
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = null, // signals are StopSignal's
+            Output = terminal.Out,
+            Error = terminal.Error,
+        };
+        try
+        {
+            return await root.Parse(arguments).InvokeAsync(configuration, stop.Token);
+        }
+        catch (CliException exception)
+        {
+            terminal.Error.WriteLine("minke: " + exception.Message);
+            return exception.ExitCode;
+        }
+        catch (Exception exception) when (exception is ApiException or KubeconfigException)
+        {
+            terminal.Error.WriteLine("minke: " + exception.Message);
+            return 1;
+        }
+        catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
+        {
+            return Interrupted;
+        }
+    }
+
+    private RootCommand Build()
+    {
+        var root = new RootCommand("Minke: Kubernetes in one small binary.\n\n  sudo minke up -f examples/hello    a cluster with pods in it")
+        {
+            Up(), Down(), Status(), Kubeconfigs(), Logs(), Doctors(), Version(), Completion(), Run(),
+        };
+        root.Add(_dataDirectory);
+        return root;
+    }
+
+    private Command Up()
+    {
+        var files = new Option<string[]>("--filename", "-f") { Description = "Apply a manifest, the manifests of a directory, or those on standard input (-)", HelpName = "FILE|DIR|-", Arity = ArgumentArity.OneOrMore };
+        var detach = new Option<bool>("--detach", "-d") { Description = "Leave the cluster running in the background" };
+        var wait = new Option<bool?>("--wait") { Description = "Wait until everything applied is ready; with --detach only when asked", Arity = ArgumentArity.ZeroOrOne };
+        var timeout = new Option<int>("--timeout") { Description = "Seconds to wait", HelpName = "SECONDS", DefaultValueFactory = _ => 300 };
+        var (listen, registries) = (Listen(), Registries());
+        var up = new Command("up", "Start a cluster, or apply to the one that runs") { files, detach, wait, timeout, listen, registries };
+        up.SetAction((parsed, _) =>
+        {
+            RequireRoot("up");
+            var isDetached = parsed.GetValue(detach);
+            return new UpVerb(host, terminal, stop, clock).RunAsync(new()
+            {
+                Data = Data(parsed),
+                Listen = parsed.GetRequiredValue(listen),
+                Files = parsed.GetValue(files) ?? [],
+                Detach = isDetached,
+                // "--wait" alone means yes.
+                Wait = parsed.GetResult(wait) is null ? !isDetached : parsed.GetValue(wait) ?? true,
+                Timeout = TimeSpan.FromSeconds(parsed.GetValue(timeout)),
+                RegistriesFile = parsed.GetValue(registries),
+            });
+        });
+        return up;
+    }
+
+    private Command Run()
+    {
+        var (listen, registries) = (Listen(), Registries());
+        var run = new Command("run") { listen, registries };
+        run.Hidden = true;
+        run.SetAction((parsed, _) => new RunVerb(host, stop, clock).RunAsync(new(Data(parsed), parsed.GetRequiredValue(listen), parsed.GetValue(registries))));
+        return run;
+    }
+
+    private Command Down()
+    {
+        var keep = new Option<bool>("--keep") { Description = "Leave the pods running; the next up takes them over" };
+        var purge = new Option<bool>("--purge") { Description = "Delete the data directory too: objects, images, certificates" };
+        var grace = new Option<int>("--grace") { Description = "Seconds a container may take to end", HelpName = "SECONDS", DefaultValueFactory = _ => (int)DownVerb.DefaultGrace.TotalSeconds };
+        var down = new Command("down", "Stop the cluster and its pods, and leave nothing of them behind") { keep, purge, grace };
+        down.Validators.Add(result =>
+        {
+            if (result.GetValue(keep) && result.GetValue(purge))
+                result.AddError("--keep leaves pods running, whose files --purge would delete: choose one");
+        });
+        down.SetAction((parsed, cancellationToken) =>
+        {
+            RequireRoot("down");
+            return new DownVerb(host, terminal, clock).RunAsync(
+                new(Data(parsed), parsed.GetValue(keep), parsed.GetValue(purge), TimeSpan.FromSeconds(parsed.GetValue(grace))), cancellationToken);
+        });
+        return down;
+    }
+
+    private Command Status()
+    {
+        var output = OutputFormat();
+        var status = new Command("status", "Say who runs, where it answers, and which pods it has; exit code 1 when nothing runs") { output };
+        status.SetAction((parsed, cancellationToken) => new StatusVerb(terminal).RunAsync(Data(parsed), parsed.GetValue(output) == "json", cancellationToken));
+        return status;
+    }
+
+    private Command Kubeconfigs()
+    {
+        var merge = new Option<bool>("--merge") { Description = "Add the context to your own kubeconfig, also under sudo, instead of printing it" };
+        var use = new Option<bool>("--use") { Description = "With --merge: make it the current context" };
+        var name = new Option<string>("--context") { Description = "Name of the context", HelpName = "NAME", DefaultValueFactory = _ => "minke" };
+        var kubeconfig = new Command("kubeconfig", "Print the kubeconfig of the cluster's administrator") { merge, use, name };
+        kubeconfig.SetAction((parsed, cancellationToken) => new KubeconfigVerb(terminal).RunAsync(
+            new(Data(parsed), parsed.GetValue(merge), parsed.GetValue(use), parsed.GetRequiredValue(name)), cancellationToken));
+        return kubeconfig;
+    }
+
+    private Command Logs()
+    {
+        var pod = new Argument<string?>("POD") { Description = "A pod, as name or namespace/name; without one, Minke's own log", Arity = ArgumentArity.ZeroOrOne };
+        var @namespace = new Option<string>("--namespace", "-n") { Description = "Of the pod", DefaultValueFactory = _ => "default" };
+        var container = new Option<string?>("--container", "-c") { Description = "Of the pod, when it has several" };
+        var follow = new Option<bool>("--follow", "-f") { Description = "Go on as more is written" };
+        var previous = new Option<bool>("--previous", "-p") { Description = "Of the container's run before this one" };
+        var tail = new Option<int?>("--tail") { Description = "Only the last lines", HelpName = "LINES" };
+        var logs = new Command("logs", "Print Minke's log, or a pod's") { pod, @namespace, container, follow, previous, tail };
+        logs.SetAction((parsed, cancellationToken) => new LogsVerb(terminal).RunAsync(new()
+        {
+            Data = Data(parsed),
+            Pod = parsed.GetValue(pod),
+            Namespace = parsed.GetRequiredValue(@namespace),
+            Container = parsed.GetValue(container),
+            Follow = parsed.GetValue(follow),
+            Previous = parsed.GetValue(previous),
+            Tail = parsed.GetValue(tail),
+        }, cancellationToken));
+        return logs;
+    }
+
+    private Command Doctors()
+    {
+        var output = OutputFormat();
+        var doctor = new Command("doctor", "Check this machine: kernel, cgroups, tools, libraries; exit code 1 when something needed is missing") { output };
+        doctor.SetAction(parsed => new DoctorVerb(terminal, MachineFacts.Read()).Run(parsed.GetValue(output) == "json"));
+        return doctor;
+    }
+
+    private Command Version()
+    {
+        var version = new Command("version", "Print the version of Minke and of the Kubernetes it behaves as");
+        version.SetAction(_ => terminal.Out.WriteLine(
+            $"Minke {MinkeVersion.Own}{(MinkeVersion.Commit.Length > 0 ? $" ({MinkeVersion.Commit})" : "")}, Kubernetes {MinkeVersion.Kubernetes}"));
+        return version;
+    }
+
+    private Command Completion()
+    {
+        var shell = new Argument<string>("SHELL") { Description = "bash, zsh or fish" };
+        shell.AcceptOnlyFromAmong(CompletionVerb.Shells);
+        var completion = new Command("completion", "Print a script that completes minke's verbs and options") { shell };
+        completion.SetAction(parsed => terminal.Out.Write(CompletionVerb.Script(parsed.GetRequiredValue(shell))));
+        return completion;
+    }
+
+    private static Option<ListenAddress> Listen() => new("--listen")
+    {
+        Description = "Where the API listens: ADDRESS, ADDRESS:PORT or :PORT. Without a port: 6443, or the next that is free",
+        HelpName = "ADDRESS",
+        DefaultValueFactory = _ => ListenAddress.Default,
+        CustomParser = result =>
+        {
+            if (ListenAddress.TryParse(result.Tokens[0].Value, out var address))
+                return address;
+            result.AddError($"--listen {result.Tokens[0].Value}: write it as 127.0.0.1, 0.0.0.0:6443, [::1]:6443 or :6443");
+            return null;
+        },
+    };
+
+    private static Option<string?> Registries() => new("--registries")
+    {
+        Description = "Mirrors, credentials and certificates of image registries (the format of k3s's registries.yaml)",
+        HelpName = "FILE",
+        Validators =
+        {
+            result =>
+            {
+                if (result.Tokens is [var file] && !File.Exists(file.Value))
+                    result.AddError($"--registries {file.Value}: there is no such file");
+            },
+        },
+    };
+
+    private static Option<string?> OutputFormat()
+    {
+        var output = new Option<string?>("--output", "-o") { Description = "json", HelpName = "FORMAT" };
+        output.AcceptOnlyFromAmong("json");
+        return output;
+    }
+
+    private DataDirectory Data(ParseResult parsed) => new(parsed.GetRequiredValue(_dataDirectory));
+
+    private static void RequireRoot(string verb)
+    {
+        if (!Environment.IsPrivilegedProcess)
+            throw new CliException($"{verb} sets up containers and networks, which needs root: sudo minke {verb} …");
+    }
+}

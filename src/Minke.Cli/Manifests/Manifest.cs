@@ -1,0 +1,19 @@
+using System.Text.Json.Nodes;
+
+namespace Minke.Cli.Manifests;
+
+/// <summary>One object somebody wrote down, and where.</summary>
+/// <param name="Source">File and line, as messages name it.</param>
+/// <param name="Object">As written.</param>
+internal sealed record Manifest(string Source, JsonObject Object)
+{
+    public string ApiVersion { get; } = Text(Object, "apiVersion");
+    public string Kind { get; } = Text(Object, "kind");
+    public string Name { get; } = Text(Object["metadata"] as JsonObject, "name");
+
+    /// <summary>Empty when not said.</summary>
+    public string Namespace { get; } = Text(Object["metadata"] as JsonObject, "namespace");
+
+    private static string Text(JsonObject? holder, string key) =>
+        holder?[key] is JsonValue value && value.TryGetValue<string>(out var text) ? text : "";
+}

@@ -1,0 +1,143 @@
+using Minke.Cli.Clusters;
+
+namespace Minke.Cli.Tests;
+
+public sealed class CommandLineTests : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("minke-cli-").FullName;
+    private readonly StringWriter _out = new();
+    private readonly StringWriter _error = new();
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Fact]
+    public async Task Help_names_every_verb()
+    {
+        Assert.Equal(0, await Run("--help"));
+        foreach (var verb in (string[])["up", "down", "status", "kubeconfig", "logs", "doctor", "version", "completion"])
+            Assert.Contains($"\n  {verb}", _out.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("\n  run ", _out.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Version_names_minke_and_kubernetes()
+    {
+        Assert.Equal(0, await Run("version"));
+        Assert.Matches(@"^Minke \d+\.\d+\.\d+.*, Kubernetes v1\.32\.\d+\n$", _out.ToString());
+    }
+
+    [Theory]
+    [InlineData("bash", "complete -o default -F _minke minke")]
+    [InlineData("zsh", "#compdef minke")]
+    [InlineData("fish", "complete -c minke")]
+    public async Task Completion_is_a_script_for_the_shell(string shell, string line)
+    {
+        Assert.Equal(0, await Run("completion", shell));
+        Assert.Contains(line, _out.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Verbs_are_suggested()
+    {
+        Assert.Equal(0, await Run("[suggest:8]", "minke st"));
+        Assert.Equal("status", _out.ToString().Trim());
+    }
+
+    [Theory]
+    [InlineData("up --listen nowhere", "write it as 127.0.0.1, 0.0.0.0:6443")]
+    [InlineData("up --registries /no/such/file", "/no/such/file: there is no such file")]
+    [InlineData("down --keep --purge", "choose one")]
+    [InlineData("status -o xml", "json")]
+    [InlineData("upp", "upp")]
+    public async Task What_cannot_be_meant_is_an_error(string line, string message)
+    {
+        Assert.NotEqual(0, await Run(line.Split(' ')));
+        Assert.Contains(message, _error.ToString() + _out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_manifest_that_cannot_be_read_is_said_before_anything_starts()
+    {
+        var file = Path.Combine(_directory, "pod.yaml");
+        await File.WriteAllTextAsync(file, "kind: Pod\nkind: Pod\n", TestContext.Current.CancellationToken);
+
+        Assert.Equal(1, await Run("up", "-f", file, "--data-dir", Path.Combine(_directory, "data")));
+        Assert.Equal($"minke: {file}: line 2: key \"kind\" already set in map\n", _error.ToString());
+        Assert.False(Directory.Exists(Path.Combine(_directory, "data")));
+    }
+
+    [Theory]
+    [InlineData("status", "no cluster runs in ", 1)]
+    [InlineData("down", "there is no cluster in ", 0)]
+    public async Task Without_a_cluster_a_verb_says_so(string verb, string message, int code)
+    {
+        Assert.Equal(code, await Run(verb, "--data-dir", Path.Combine(_directory, "none")));
+        Assert.StartsWith(message, _out.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_a_cluster_its_kubeconfig_says_how_to_start_one()
+    {
+        Assert.Equal(1, await Run("kubeconfig", "--data-dir", Path.Combine(_directory, "none")));
+        Assert.EndsWith("start one with: sudo minke up\n", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Status_as_json_says_whether_a_cluster_runs()
+    {
+        Assert.Equal(1, await Run("status", "-o", "json", "--data-dir", _directory));
+        Assert.Contains("\"running\": false", _out.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Down_cleans_up_after_a_cluster_that_was_killed()
+    {
+        var data = new DataDirectory(_directory);
+        data.WriteRecord(new ClusterRecord
+        {
+            // A process that is not there any more.
+            Pid = Environment.ProcessId,
+            ProcessStart = 1,
+            Version = "0",
+            Server = new Uri("https://127.0.0.1:6443"),
+            NodeName = "n",
+            StartedAt = DateTimeOffset.UnixEpoch,
+        });
+        var host = new NoCluster();
+
+        Assert.Equal(0, await Run(host, "down", "--data-dir", _directory));
+        Assert.Equal([_directory], host.Removed);
+        Assert.Null(data.ReadRecord());
+    }
+
+    [Fact]
+    public async Task Down_keeps_pods_when_asked()
+    {
+        var host = new NoCluster();
+        Assert.Equal(0, await Run(host, "down", "--keep", "--data-dir", _directory));
+        Assert.Empty(host.Removed);
+    }
+
+    private Task<int> Run(params string[] arguments) => Run(new NoCluster(), arguments);
+
+    private async Task<int> Run(IClusterHost host, params string[] arguments)
+    {
+        using var stop = new StopSignal();
+        var terminal = new Terminal { In = TextReader.Null, Out = _out, Error = _error, IsInteractive = false };
+        return await new CommandLine(host, terminal, stop, TimeProvider.System).RunAsync(arguments);
+    }
+
+    private sealed class NoCluster : IClusterHost
+    {
+        public List<string> Removed { get; } = [];
+
+        public Task<IRunningCluster> StartAsync(ClusterOptions options, CancellationToken cancellationToken) =>
+            throw new CliException("no cluster in this test");
+
+        public Task RemovePodsAsync(DataDirectory data, TimeSpan grace, CancellationToken cancellationToken)
+        {
+            Removed.Add(data.Root);
+            return Task.CompletedTask;
+        }
+    }
+}
