@@ -3,7 +3,10 @@ namespace Minke.Api;
 /// <summary>The behaviour of every built-in kind, by kind: an explicit list. A kind without one has <see cref="PlainKind"/>.</summary>
 public static class KindBehaviors
 {
-    private static readonly KindBehavior[] All = [];
+    private static readonly KindBehavior[] All =
+    [
+        new PodKind(),
+    ];
 
     private static readonly Dictionary<KindInfo, KindBehavior> ByKind = All.ToDictionary(behavior => behavior.Kind);
 
@@ -18,7 +21,15 @@ public sealed class PlainKind(KindInfo kind) : KindBehavior
     public override IKubeObject PrepareForCreate(IKubeObject value) => value;
     public override IKubeObject PrepareForUpdate(IKubeObject value, IKubeObject old) => value;
     public override IKubeObject PrepareForStatusUpdate(IKubeObject value, IKubeObject old) => value;
-    public override void Validate(IKubeObject value, IKubeObject? old, FieldErrors errors) { }
+
+    public override void Validate(IKubeObject value, IKubeObject? old, FieldErrors errors)
+    {
+        if (old is null)
+            ObjectMetaRules.Validate(value.Metadata, Kind.IsNamespaced, Names.Dns1123Subdomain, errors);
+        else
+            ObjectMetaRules.ValidateUpdate(value.Metadata, old.Metadata, errors);
+    }
+
     public override void ValidateStatus(IKubeObject value, IKubeObject old, FieldErrors errors) { }
     public override IEnumerable<string> Warnings(IKubeObject value, IKubeObject? old) => [];
 }

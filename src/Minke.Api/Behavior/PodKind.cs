@@ -1,0 +1,36 @@
+using Minke.Api.Core.V1;
+
+namespace Minke.Api;
+
+/// <summary>What a Pod does beyond its fields. (pkg/registry/core/pod/strategy.go)</summary>
+internal sealed class PodKind : KindBehavior<Pod>
+{
+    public override Pod Default(Pod pod) => PodDefaults.Of(pod);
+
+    public override Pod PrepareForCreate(Pod pod) => pod with
+    {
+        Status = new PodStatus { Phase = PodPhase.Pending, QosClass = PodQos.ClassOf(pod.Spec) },
+        Spec = pod.Spec with { EphemeralContainers = default },
+    };
+
+    public override Pod PrepareForUpdate(Pod pod, Pod old) => pod with { Status = old.Status };
+
+    public override Pod PrepareForStatusUpdate(Pod pod, Pod old) => old with
+    {
+        Metadata = pod.Metadata with
+        {
+            // A status update may not delete, nor change who owns the pod.
+            DeletionTimestamp = old.Metadata.DeletionTimestamp,
+            OwnerReferences = old.Metadata.OwnerReferences,
+        },
+        Status = pod.Status with { QosClass = pod.Status.QosClass.Length > 0 ? pod.Status.QosClass : old.Status.QosClass },
+    };
+
+    public override void Validate(Pod pod, Pod? old, FieldErrors errors)
+    {
+        if (old is null)
+            ObjectMetaRules.Validate(pod.Metadata, isNamespaced: true, Names.Dns1123Subdomain, errors);
+        else
+            ObjectMetaRules.ValidateUpdate(pod.Metadata, old.Metadata, errors);
+    }
+}
