@@ -66,6 +66,7 @@ internal static class Netlink
     internal const ushort IFLA_BR_FORWARD_DELAY = 1;
     internal const ushort IFLA_BR_STP_STATE = 5;
     internal const ushort IFLA_BR_MCAST_SNOOPING = 23;
+    internal const ushort IFLA_BRPORT_MODE = 4;
     internal const ushort IFLA_BRPORT_LEARNING = 8;
     internal const ushort IFLA_BRPORT_UNICAST_FLOOD = 9;
 

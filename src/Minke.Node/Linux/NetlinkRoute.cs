@@ -76,7 +76,8 @@ internal static class NetlinkRoute
 
     /// <summary>
     /// Stops a bridge's port from learning addresses and from receiving what is for unknown ones: the addresses behind it are
-    /// told (<see cref="AddForwardingEntry"/>), and a pod cannot draw a neighbour's traffic to itself.
+    /// told (<see cref="AddForwardingEntry"/>), and a pod cannot draw a neighbour's traffic to itself. Hairpin mode is for machines
+    /// where bridged packets pass the IP rules (br_netfilter): there a pod's way to its own host port turns round inside the bridge.
     /// </summary>
     internal static NetlinkBatch FixPort(this NetlinkBatch batch, string name)
     {
@@ -84,7 +85,7 @@ internal static class NetlinkRoute
         var info = batch.BeginNested(IFLA_LINKINFO);
         batch.Attribute(IFLA_INFO_SLAVE_KIND, "bridge");
         var data = batch.BeginNested(IFLA_INFO_SLAVE_DATA);
-        batch.Attribute(IFLA_BRPORT_LEARNING, (byte)0).Attribute(IFLA_BRPORT_UNICAST_FLOOD, (byte)0);
+        batch.Attribute(IFLA_BRPORT_MODE, (byte)1).Attribute(IFLA_BRPORT_LEARNING, (byte)0).Attribute(IFLA_BRPORT_UNICAST_FLOOD, (byte)0);
         return batch.EndNested(data).EndNested(info);
     }
 

@@ -66,6 +66,8 @@ internal sealed class AttachmentStore(string directory)
     /// <summary>Removes everything.</summary>
     internal void Destroy()
     {
+        if (!Directory.Exists(directory))
+            return;
         if (Directory.Exists(_sandboxes))
             Directory.Delete(_sandboxes, recursive: true);
         File.Delete(_range);

@@ -23,6 +23,8 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
     private readonly PodNamespaces _namespaces;
     private readonly NamespacePool _pool;
     private readonly Nftables _nftables;
+    private readonly NetlinkSocket _conntrack;
+    private readonly NetlinkSocket _machine;
     private readonly NamespaceThread _maker;
     private readonly NamespaceThread _sweeper;
     private readonly TimeProvider _time;
@@ -46,9 +48,9 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
 
     private BridgeNetwork(
         NetworkOptions options, InstanceNames names, Ipv4Range range, AttachmentStore store, PodNamespaces namespaces, Nftables nftables,
-        NamespaceThread maker, NamespaceThread sweeper, TimeProvider time, ILogger logger)
+        NetlinkSocket conntrack, NetlinkSocket machine, NamespaceThread maker, NamespaceThread sweeper, TimeProvider time, ILogger logger)
     {
-        (_names, _store, _namespaces, _nftables) = (names, store, namespaces, nftables);
+        (_names, _store, _namespaces, _nftables, _conntrack, _machine) = (names, store, namespaces, nftables, conntrack, machine);
         (_maker, _sweeper, _time, _logger) = (maker, sweeper, time, logger);
         Range = range;
         _pool = new NamespacePool(cancellationToken => _maker.RunAsync(_namespaces.Make, cancellationToken), options.PoolSize, time, logger);
@@ -236,6 +238,7 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
         await _sweeper.DisposeAsync();
         _namespaces.Dispose();
         _nftables.Dispose();
+        _conntrack.Dispose();
         _closing.Dispose();
     }
 
@@ -260,11 +263,13 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
             undo.Push(sweeperSocket);
             var nftables = Nftables.Open();
             undo.Push(nftables);
+            var conntrack = NetlinkSocket.Open(Netlink.NETLINK_NETFILTER);
+            undo.Push(conntrack);
 
             var (bridge, range, mtu) = HostBridge.Ensure(options, names, makerSocket, store, records.Count > 0);
             var namespaces = new PodNamespaces(
                 names, PinsOf(options), bridge.Index, mtu, new AddressAllocator(range), makerSocket, sweeperSocket, logger);
-            var network = new BridgeNetwork(options, names, range, store, namespaces, nftables, maker, sweeper, time, logger);
+            var network = new BridgeNetwork(options, names, range, store, namespaces, nftables, conntrack, makerSocket, maker, sweeper, time, logger);
             network.TakeOver(records, makerSocket);
             nftables.Run(HostPortRules.Table(names, range, options.NoMasquerade, records), $"set up nftables table {names.Table}");
             return network;
@@ -381,6 +386,7 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
                 _doors[door] = record.Sandbox;
             _hosts.Add(record.Sandbox);
         }
+        ForgetUdp(doors);
     }
 
     private void CloseDoors(AttachmentRecord record)
@@ -396,6 +402,26 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
                 _doors.Remove(door);
             _hosts.Remove(record.Sandbox);
         }
+        ForgetUdp(HostPortRules.DoorsOf(record.HostPorts), record.Ip);
+    }
+
+    /// <summary>
+    /// Makes clients that never stop sending datagrams notice that a door opened, or, with the address of its pod, closed.
+    /// </summary>
+    private void ForgetUdp(IReadOnlyList<(HostPortRules.Door Door, int ContainerPort)> doors, Ipv4? closedPod = null)
+    {
+        var batch = new NetlinkBatch("a host port");
+        foreach (var (door, containerPort) in doors.Where(entry => entry.Door.Protocol == "udp"))
+        {
+            if (closedPod is { } pod)
+                batch.ForgetUdpServedBy(pod, containerPort);
+            else if (door.HostIp is { } hostIp)
+                batch.ForgetUdpTo(hostIp, door.Port);
+            else
+                _machine.ListAddresses().ForEach(own => batch.ForgetUdpTo(own.Address, door.Port));
+        }
+        if (batch.Count > 0 && _conntrack.TryExecute(batch) is { Errno: not Errno.ENOENT } failure)
+            LogForgetFailed(failure);
     }
 
     /// <summary>Takes down what is condemned, as much at a time as there is.</summary>
@@ -421,6 +447,9 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
 
     [LoggerMessage(LogLevel.Information, "Network of sandbox {Sandbox}, which no longer exists, is taken down")]
     private partial void LogUnknown(SandboxId sandbox);
+
+    [LoggerMessage(LogLevel.Warning, "Clients sending datagrams to a host port may still reach the pod that had it before")]
+    private partial void LogForgetFailed(Exception exception);
 
     [LoggerMessage(LogLevel.Warning, "{Count} network namespaces could not be taken down; the next start tries again")]
     private partial void LogSweepFailed(Exception exception, int count);
