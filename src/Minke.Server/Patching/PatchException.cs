@@ -1,0 +1,19 @@
+namespace Minke.Server.Patching;
+
+/// <summary>A patch that cannot be carried out.</summary>
+public sealed class PatchException(string message, PatchFailure failure = PatchFailure.BadRequest) : Exception(message)
+{
+    public PatchFailure Failure { get; } = failure;
+}
+
+public enum PatchFailure
+{
+    /// <summary>The patch is malformed: 400.</summary>
+    BadRequest,
+
+    /// <summary>The patch is well-formed but does not fit the object: 422.</summary>
+    Unprocessable,
+
+    /// <summary>The patch is too much work: 413.</summary>
+    TooLarge,
+}
