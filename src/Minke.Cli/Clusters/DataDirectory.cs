@@ -30,11 +30,14 @@ public sealed class DataDirectory
     public string Node => Path("node");
 
     /// <summary>
-    /// Tells this cluster's bridges, tables and cgroups from those of other clusters on the machine: six characters, fit for
-    /// interface names; empty for the default directory, so that what most people see has plain names.
+    /// Tells this cluster's bridges, tables and cgroups from those of other clusters on the machine: eight characters, which the
+    /// pod network makes of <see cref="Root"/> too.
     /// </summary>
     public string InstanceId =>
-        Root == Default ? "" : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Root)))[..6];
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Root)))[..8];
+
+    /// <summary>What ends with a reboot: pins, sockets.</summary>
+    public string Run => "/run/minke/" + InstanceId;
 
     /// <summary>Makes the directory; only its owner may look inside, as keys lie there.</summary>
     /// <exception cref="CliException">It cannot be made.</exception>

@@ -52,8 +52,7 @@ public sealed class DataDirectoryTests : IDisposable
     [Fact]
     public void Directories_are_told_apart_by_a_short_name()
     {
-        Assert.Equal("", new DataDirectory(DataDirectory.Default + "/").InstanceId);
-        Assert.Matches("^[0-9a-f]{6}$", new DataDirectory("/tmp/a").InstanceId);
+        Assert.Matches("^[0-9a-f]{8}$", new DataDirectory("/tmp/a").InstanceId);
         Assert.NotEqual(new DataDirectory("/tmp/a").InstanceId, new DataDirectory("/tmp/b").InstanceId);
         Assert.Equal(new DataDirectory("/tmp/a").InstanceId, new DataDirectory("/tmp/./a/").InstanceId);
     }
