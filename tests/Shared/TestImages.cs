@@ -23,7 +23,7 @@ public sealed record TestImage
 {
     public const string BusyboxPath = "/bin/busybox";
 
-    /// <summary>Fixed, so that the same description always gives the same digests.</summary>
+    /// <summary>Fixed, so that the same description gives the same digests for as long as the process lives.</summary>
     public static readonly DateTimeOffset Created = new(2024, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     /// <summary>Name with tag, as a person writes it; empty for an image without a name.</summary>

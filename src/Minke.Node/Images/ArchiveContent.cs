@@ -20,7 +20,7 @@ internal abstract class ArchiveContent : IBlobSource, IDisposable
 
     public abstract Task<Stream> OpenAsync(Descriptor blob, long offset, CancellationToken cancellationToken);
 
-    public virtual void Dispose() { }
+    public abstract void Dispose();
 
     public static string BlobName(Digest digest) => $"blobs/{digest.Algorithm}/{digest.Hex}";
 
@@ -42,6 +42,8 @@ internal sealed class DirectoryArchive(string directory) : ArchiveContent
     }
 
     public override Task<FileStream?> AdoptAsync(string name, Digest digest, CancellationToken cancellationToken) => Task.FromResult<FileStream?>(null);
+
+    public override void Dispose() { }
 
     public override Task<(Digest Digest, long Size, bool IsGzip)> DescribeAsync(string name, CancellationToken cancellationToken) =>
         throw new InvalidDataException("a docker-archive is read from a tar, not from a directory");
@@ -189,7 +191,7 @@ internal sealed class TarArchive : ArchiveContent
         public Digest Digest => digest;
         public long Size => size;
 
-        public Stream Open() => _isAdopted
+        public FileStream Open() => _isAdopted
             ? store.OpenBlob(digest) ?? throw new IOException($"blob {digest} vanished from the image store")
             : new FileStream(new Microsoft.Win32.SafeHandles.SafeFileHandle(file.SafeFileHandle.DangerousGetHandle(), ownsHandle: false), FileAccess.Read, 0) { Position = 0 };
 

@@ -54,7 +54,7 @@ public sealed partial record ImageReference
         var (domain, remainder) = SplitDomain(text);
         var colon = remainder.IndexOf(':', StringComparison.Ordinal);
         var remote = colon < 0 ? remainder : remainder[..colon];
-        if (remote != remote.ToLowerInvariant())
+        if (HasUpperCase(remote))
         {
             error = $"invalid reference format: repository name ({remote}) must be lowercase";
             return false;
@@ -91,12 +91,14 @@ public sealed partial record ImageReference
         {
             "localhost" => (first, name[(slash + 1)..]),
             "index.docker.io" => (DefaultDomain, name[(slash + 1)..]),
-            _ when first.AsSpan().ContainsAny('.', ':') || first != first.ToLowerInvariant() => (first, name[(slash + 1)..]),
+            _ when first.AsSpan().ContainsAny('.', ':') || HasUpperCase(first) => (first, name[(slash + 1)..]),
             _ => (DefaultDomain, name),
         };
         return domain == DefaultDomain && !remainder.Contains('/', StringComparison.Ordinal)
             ? (domain, $"library/{remainder}") : (domain, remainder);
     }
+
+    private static bool HasUpperCase(string text) => text.Any(char.IsUpper);
 
     [GeneratedRegex(@"\A[a-f0-9]{64}\z", RegexOptions.CultureInvariant)]
     private static partial Regex Identifier();

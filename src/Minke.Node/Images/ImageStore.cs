@@ -483,7 +483,7 @@ public sealed partial class ImageStore : IDisposable
 
     /// <summary>Removes layers and blobs that no image names and nobody holds: all of them, or those among the candidates.</summary>
     private async Task<(IReadOnlySet<string> Layers, long BlobBytes)> CollectUnusedAsync(
-        IReadOnlySet<string>? layers, IReadOnlySet<string>? blobs, TimeSpan keepDownloads, CancellationToken cancellationToken)
+        HashSet<string>? layers, IReadOnlySet<string>? blobs, TimeSpan keepDownloads, CancellationToken cancellationToken)
     {
         var freed = 0L;
         var removed = new HashSet<string>(StringComparer.Ordinal);
@@ -516,7 +516,7 @@ public sealed partial class ImageStore : IDisposable
                     freed += RemoveUnlessHeld(path);
             }
             foreach (var path in Directory.EnumerateFiles(_partial))
-                if (IsOlder(path, keepDownloads) || keepDownloads != TimeSpan.MaxValue && Path.GetFileName(path).StartsWith("load-", StringComparison.Ordinal))
+                if (blobs?.Contains(Path.GetFileNameWithoutExtension(path).Replace('-', ':')) == true || IsOlder(path, keepDownloads) || keepDownloads != TimeSpan.MaxValue && Path.GetFileName(path).StartsWith("load-", StringComparison.Ordinal))
                     freed += RemoveUnlessHeld(path);
         }
         finally

@@ -75,4 +75,10 @@ public sealed class ImageException : Exception
 
     /// <summary><c>ErrImagePull</c>, <c>InvalidImageName</c>, <c>RegistryUnavailable</c>, <c>SignatureValidationFailed</c>, <c>ImageInspectError</c>, <c>ErrImageNeverPull</c>.</summary>
     public string Reason { get; }
+
+    /// <summary>CRI's status code when it says something (<c>NotFound</c>), else null: the kubelet cuts <c>Unknown</c> off.</summary>
+    public string? RpcCode { get; init; }
+
+    /// <summary>The message as the kubelet puts it into events and waiting states.</summary>
+    public string EventMessage => RpcCode is null ? Message : $"rpc error: code = {RpcCode} desc = {Message}";
 }

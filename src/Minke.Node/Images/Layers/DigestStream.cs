@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
 
 namespace Minke.Node.Images.Layers;
@@ -16,6 +17,7 @@ internal sealed class DigestStream(Stream source, Digest like, long limit, Strea
     private readonly IncrementalHash _hash = like.NewHash();
     private readonly byte[] _buffer = new byte[128 * 1024];
     private int _start, _end;
+    private ExceptionDispatchInfo? _failure;
 
     /// <summary>Bytes taken from the source.</summary>
     public long Count { get; private set; }
@@ -45,13 +47,24 @@ internal sealed class DigestStream(Stream source, Digest like, long limit, Strea
 
     private async ValueTask<bool> FillAsync(CancellationToken cancellationToken)
     {
-        _start = 0;
-        _end = await source.ReadAsync(_buffer, cancellationToken);
+        // A source that failed is not asked again: what it would say then is about the failure, not about the bytes.
+        _failure?.Throw();
+        (_start, _end) = (0, 0);
+        try
+        {
+            _end = await source.ReadAsync(_buffer, cancellationToken);
+            Count += _end;
+            if (Count > limit)
+                throw new InvalidDataException($"more than the {limit} bytes that were announced");
+        }
+        catch (Exception failure)
+        {
+            _failure = ExceptionDispatchInfo.Capture(failure);
+            _end = 0;
+            throw;
+        }
         if (_end == 0)
             return false;
-        Count += _end;
-        if (Count > limit)
-            throw new InvalidDataException($"more than the {limit} bytes that were announced");
         _hash.AppendData(_buffer, 0, _end);
         if (copy is not null)
             await WriteCopyAsync(cancellationToken);

@@ -37,13 +37,15 @@ internal sealed class KeyedLock
                 return;
             _entries.Remove(key);
         }
-        entry.Gate.Dispose();
+        entry.Dispose();
     }
 
-    private sealed class Entry
+    private sealed class Entry : IDisposable
     {
         public readonly SemaphoreSlim Gate = new(1);
         public int Users;
+
+        public void Dispose() => Gate.Dispose();
     }
 
     private sealed class Holder(KeyedLock owner, string key, Entry entry) : IDisposable

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Minke.Node.Images.Layers;
 using Minke.Node.Runtime;
 
 namespace Minke.Node.Images.Store;
