@@ -95,7 +95,10 @@ internal sealed class FakeRegistry : IAsyncDisposable
                 platform["variant"] = variant;
             manifests.Add((JsonNode)new JsonObject
             {
-                ["mediaType"] = image.ManifestMediaType, ["digest"] = image.ManifestDigest, ["size"] = image.Manifest.Length, ["platform"] = platform,
+                ["mediaType"] = image.ManifestMediaType,
+                ["digest"] = image.ManifestDigest,
+                ["size"] = image.Manifest.Length,
+                ["platform"] = platform,
             });
         }
         var index = new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = "application/vnd.oci.image.index.v1+json", ["manifests"] = manifests };

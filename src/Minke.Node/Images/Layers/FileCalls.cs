@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using Minke.Node.Linux;
 
 namespace Minke.Node.Images.Layers;
 
@@ -21,9 +22,7 @@ internal static unsafe partial class FileCalls
 
     private static bool IsArm => RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm;
 
-    /// <summary>The kernel's answer as .NET would have thrown it, saying what was tried.</summary>
-    public static IOException Failure(int errno, string what) =>
-        new($"{what}: {Marshal.GetPInvokeErrorMessage(errno).ToLowerInvariant()}", errno);
+    public static LinuxException Failure(int errno, string what) => new(errno, what);
 
     public static SafeFileHandle? TryOpen(SafeFileHandle? directory, ReadOnlySpan<byte> name, int flags, uint mode, out int errno)
     {
