@@ -2,8 +2,11 @@ using System.CommandLine;
 using Minke.Cli.Api;
 using Minke.Cli.Clusters;
 using Minke.Cli.Doctor;
+using Minke.Cli.Images;
 using Minke.Cli.Kubeconfigs;
 using Minke.Cli.Verbs;
+using Minke.Node.Images;
+using Minke.Node.Runtime;
 
 namespace Minke.Cli;
 
@@ -46,7 +49,7 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
             terminal.Error.WriteLine("minke: " + exception.Message);
             return exception.ExitCode;
         }
-        catch (Exception exception) when (exception is ApiException or KubeconfigException)
+        catch (Exception exception) when (exception is ApiException or KubeconfigException or ImageException or IOException)
         {
             terminal.Error.WriteLine("minke: " + exception.Message);
             return 1;
@@ -61,7 +64,7 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
     {
         var root = new RootCommand("Minke: Kubernetes in one small binary.\n\n  sudo minke up -f examples/hello    a cluster with pods in it")
         {
-            Up(), Down(), Status(), Kubeconfigs(), Logs(), Doctors(), Version(), Completion(), Run(),
+            Up(), Down(), Status(), Kubeconfigs(), Logs(), Images(), Doctors(), Version(), Completion(), Run(),
         };
         root.Add(_dataDirectory);
         return root;
@@ -162,6 +165,64 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
             Tail = parsed.GetValue(tail),
         }, cancellationToken));
         return logs;
+    }
+
+    private Command Images()
+    {
+        ImageVerbs Verbs(ParseResult parsed) => new(Data(parsed), terminal, clock);
+        Argument<string[]> References() => new("IMAGE") { Arity = ArgumentArity.OneOrMore };
+
+        var (pulled, registries) = (References(), Registries());
+        var pull = new Command("pull", "Bring images from a registry") { pulled, registries };
+        pull.SetAction((parsed, cancellationToken) =>
+            Verbs(parsed).PullAsync(parsed.GetRequiredValue(pulled), parsed.GetValue(registries), cancellationToken));
+
+        var archives = new Argument<string[]>("FILE") { Description = "OCI layout (directory or tar) or docker-archive; - or nothing for standard input", Arity = ArgumentArity.ZeroOrMore };
+        var name = new Option<string?>("--name") { Description = "A name for the image instead of the archive's", HelpName = "IMAGE" };
+        var load = new Command("load", "Load images from archives") { archives, name };
+        load.SetAction((parsed, cancellationToken) =>
+            Verbs(parsed).LoadAsync(parsed.GetValue(archives) is { Length: > 0 } some ? some : ["-"], parsed.GetValue(name), cancellationToken));
+
+        var saved = References();
+        var output = new Option<string>("--output", "-o") { Description = "Where to; - for standard output", HelpName = "FILE", DefaultValueFactory = _ => "-" };
+        var format = new Option<string>("--format") { Description = "docker (which is an OCI layout as well) or oci", HelpName = "FORMAT", DefaultValueFactory = _ => "docker" };
+        format.AcceptOnlyFromAmong("docker", "oci");
+        var save = new Command("save", "Save images as one archive") { saved, output, format };
+        save.SetAction((parsed, cancellationToken) => Verbs(parsed).SaveAsync(parsed.GetRequiredValue(saved), parsed.GetRequiredValue(output),
+            parsed.GetValue(format) == "oci" ? ArchiveFormat.Oci : ArchiveFormat.Docker, cancellationToken));
+
+        var rootfs = new Argument<string>("FILE") { Description = "Tar of a root file system, plain or gzip; - for standard input" };
+        var imported = new Argument<string>("IMAGE") { Description = "Its name" };
+        var entrypoint = new Option<string[]>("--entrypoint") { Description = "Word of the entrypoint; once for each word", HelpName = "WORD" };
+        var command = new Option<string[]>("--cmd") { Description = "Word of the default command; once for each word", HelpName = "WORD" };
+        var variables = new Option<string[]>("--env", "-e") { Description = "Environment variable", HelpName = "NAME=VALUE" };
+        var workingDirectory = new Option<string>("--workdir") { Description = "Working directory", HelpName = "DIR", DefaultValueFactory = _ => "" };
+        var user = new Option<string>("--user") { Description = "User, as name or uid, with :group", DefaultValueFactory = _ => "" };
+        var import = new Command("import", "Make an image of a root file system") { rootfs, imported, entrypoint, command, variables, workingDirectory, user };
+        import.SetAction((parsed, cancellationToken) => Verbs(parsed).ImportAsync(parsed.GetRequiredValue(rootfs), parsed.GetRequiredValue(imported), new()
+        {
+            Entrypoint = parsed.GetValue(entrypoint) ?? [],
+            Cmd = parsed.GetValue(command) ?? [],
+            Env = parsed.GetValue(variables) ?? [],
+            WorkingDir = parsed.GetRequiredValue(workingDirectory),
+            User = parsed.GetRequiredValue(user),
+        }, cancellationToken));
+
+        var listFormat = OutputFormat();
+        var list = new Command("list", "List the images that are here") { listFormat };
+        list.Aliases.Add("ls");
+        list.SetAction(parsed => Verbs(parsed).List(parsed.GetValue(listFormat) == "json"));
+
+        var inspected = References();
+        var inspect = new Command("inspect", "Describe images as JSON") { inspected };
+        inspect.SetAction(parsed => Verbs(parsed).Inspect(parsed.GetRequiredValue(inspected)));
+
+        var removed = References();
+        var remove = new Command("remove", "Remove images, or one of the names of an image that has several") { removed };
+        remove.Aliases.Add("rm");
+        remove.SetAction((parsed, cancellationToken) => Verbs(parsed).RemoveAsync(parsed.GetRequiredValue(removed), cancellationToken));
+
+        return new Command("image", "The images pods start from") { pull, load, save, import, list, inspect, remove };
     }
 
     private Command Doctors()

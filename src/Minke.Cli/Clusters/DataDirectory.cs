@@ -11,7 +11,7 @@ namespace Minke.Cli.Clusters;
 /// cluster.json  who runs and where it answers (ClusterRecord); gone after an orderly stop
 /// kubeconfig    the administrator's
 /// minke.log     what Minke had to say
-/// pki/ state/ node/   owned by the parts
+/// pki/ state/ node/ images/   owned by the parts
 /// </code>
 /// </remarks>
 public sealed class DataDirectory
@@ -28,6 +28,7 @@ public sealed class DataDirectory
     public string Pki => Path("pki");
     public string State => Path("state");
     public string Node => Path("node");
+    public string Images => Path("images");
 
     /// <summary>
     /// Tells this cluster's bridges, tables and cgroups from those of other clusters on the machine: eight characters, which the

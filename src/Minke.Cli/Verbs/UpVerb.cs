@@ -1,6 +1,7 @@
 using System.Globalization;
 using Minke.Cli.Api;
 using Minke.Cli.Clusters;
+using Minke.Cli.Images;
 using Minke.Cli.Kubeconfigs;
 using Minke.Cli.Manifests;
 using Minke.Cli.Progress;
@@ -111,6 +112,7 @@ internal sealed class UpVerb(IClusterHost host, Terminal terminal, StopSignal st
     {
         if (manifests.Count == 0)
             return;
+        await new ImageVerbs(options.Data, terminal, clock).LoadBesideAsync(options.Files, view.Say, stop.Token);
         using var api = new ApiConnection(KubeconfigOf(options.Data));
         var applier = new Applier(api, clock);
         var watch = new RolloutWatch(api, view, clock);
