@@ -16,6 +16,9 @@ internal sealed class SqliteException(int code, int errno, string message) : Exc
 
     public bool IsCorrupt => Code is SqliteNative.SQLITE_CORRUPT or SqliteNative.SQLITE_NOTADB;
 
+    /// <summary>The whole file system takes no writes, from anybody.</summary>
+    public bool IsReadOnlyDisk => errno == EROFS;
+
     /// <summary>What an operator can do something about.</summary>
     public string Reason => (Code, errno) switch
     {

@@ -21,35 +21,30 @@ public sealed class SqliteLog : IStateLog
     private const long ApplicationId = 0x4d696e6b; // "Mink", for file(1)
     private const int PageBytes = 4096;
 
-    // SQLite copies the WAL into the file once it is this long: 8 MB, about as often as twice a second under full load.
-    private const int CheckpointPages = 2048;
-    // Free pages worth giving back to the file system: as many as a quarter of the file, but not less than 1 MB.
-    private const long FreePagesAtLeast = (1 << 20) / PageBytes;
-    private const long FreePagesPerStep = 256;
-    // Looking for free pages is cheap but not free: once for so many bytes deleted.
-    private const long DeletedBytesWorthALook = 1 << 20;
-    private const long DeletedBytesOverdue = 64 << 20;
-
     private readonly string _path;
-    private readonly DirectoryLock _lock;
+    private readonly SqliteLogTuning _tuning;
     private readonly LogThread _thread = new("minke-store");
     // All that follows is the thread's own, but for _deletedBytes, which the caller reads between its calls.
+    private DirectoryLock? _lock;
     private Connection? _connection;
     private Revision _revision;
     private IReadOnlyList<Change>? _doubtful;
     private long _deletedBytes;
 
-    private SqliteLog(string path, DirectoryLock directoryLock) => (_path, _lock) = (path, directoryLock);
+    private SqliteLog(string path, DirectoryLock directoryLock, SqliteLogTuning tuning) =>
+        (_path, _lock, _tuning) = (path, directoryLock, tuning);
 
     /// <summary>Holds the directory, which is made if it is missing; the file is opened by <see cref="LoadAsync"/>.</summary>
     /// <exception cref="StoreInUseException">Another process has the directory.</exception>
     /// <exception cref="StoreUnavailableException">The directory cannot be made or used.</exception>
-    public static SqliteLog Open(string directory)
+    public static SqliteLog Open(string directory) => Open(directory, new());
+
+    internal static SqliteLog Open(string directory, SqliteLogTuning tuning)
     {
         try
         {
             Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            return new SqliteLog(Path.Combine(directory, "state.db"), DirectoryLock.Take(directory));
+            return new SqliteLog(Path.Combine(directory, "state.db"), DirectoryLock.Take(directory), tuning);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -59,8 +54,8 @@ public sealed class SqliteLog : IStateLog
 
     public CompactionNeed CompactionNeed => Interlocked.Read(ref _deletedBytes) switch
     {
-        >= DeletedBytesOverdue => CompactionNeed.Now,
-        >= DeletedBytesWorthALook => CompactionNeed.WhenQuiet,
+        var deleted when deleted >= _tuning.DeletedBytesOverdue => CompactionNeed.Now,
+        var deleted when deleted >= _tuning.DeletedBytesWorthALook => CompactionNeed.WhenQuiet,
         _ => CompactionNeed.None,
     };
 
@@ -69,9 +64,9 @@ public sealed class SqliteLog : IStateLog
 
     public async ValueTask<LogContents> LoadAsync() => await _thread.RunAsync(() => Attempt("open", () =>
     {
-        _connection = new Connection(_path, OpenMode.CreateIfMissing);
+        _connection = new Connection(_path, OpenMode.CreateIfMissing, _tuning);
         // What a crash left behind may be anything up to a whole file of free pages.
-        Interlocked.Exchange(ref _deletedBytes, DeletedBytesWorthALook);
+        Interlocked.Exchange(ref _deletedBytes, _tuning.DeletedBytesWorthALook);
         var contents = _connection.Load();
         _revision = contents.Revision;
         return contents;
@@ -95,7 +90,7 @@ public sealed class SqliteLog : IStateLog
     {
         // Where this fails, the next try is after as many deletions again.
         var deleted = Interlocked.Exchange(ref _deletedBytes, 0);
-        if (Connect().GiveBack(FreePagesAtLeast, FreePagesPerStep))
+        if (Connect().GiveBack(_tuning.FreePagesAtLeast, _tuning.FreePagesPerStep))
             Interlocked.Exchange(ref _deletedBytes, deleted);
         return true;
     }));
@@ -114,7 +109,7 @@ public sealed class SqliteLog : IStateLog
             return true;
         });
         _thread.Dispose();
-        _lock.Dispose();
+        _lock?.Dispose();
     }
 
     /// <summary>
@@ -131,6 +126,12 @@ public sealed class SqliteLog : IStateLog
         {
             _connection?.Dispose();
             _connection = null;
+            if (exception.IsReadOnlyDisk)
+            {
+                // A disk that failed must be unmounted before it can be mounted again: let it go. Nobody else can write to it either.
+                _lock?.Dispose();
+                _lock = null;
+            }
             if (exception.IsCorrupt)
             {
                 throw new StoreCorruptException(
@@ -144,8 +145,9 @@ public sealed class SqliteLog : IStateLog
     {
         if (_connection is { } open)
             return open;
+        _lock ??= TakeLock();
         // Never made here: where a disk has gone, an empty file in its mount point would look like an empty cluster.
-        var connection = new Connection(_path, OpenMode.Existing);
+        var connection = new Connection(_path, OpenMode.Existing, _tuning);
         try
         {
             Settle(connection);
@@ -156,6 +158,18 @@ public sealed class SqliteLog : IStateLog
             throw;
         }
         return _connection = connection;
+    }
+
+    private DirectoryLock TakeLock()
+    {
+        try
+        {
+            return DirectoryLock.Take(Path.GetDirectoryName(_path)!);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or StoreInUseException)
+        {
+            throw new StoreUnavailableException($"write to {_path}: {exception.Message}", exception);
+        }
     }
 
     /// <summary>
@@ -182,12 +196,12 @@ public sealed class SqliteLog : IStateLog
         private readonly SqliteDatabase _database;
         private readonly SqliteStatement _begin, _commit, _rollback, _insert, _delete, _count;
 
-        public Connection(string path, OpenMode mode)
+        public Connection(string path, OpenMode mode, SqliteLogTuning tuning)
         {
             _database = new SqliteDatabase(path, mode);
             try
             {
-                Configure(mode);
+                Configure(mode, tuning.CheckpointPages);
                 _begin = _database.Prepare("BEGIN IMMEDIATE");
                 _commit = _database.Prepare("COMMIT");
                 _rollback = _database.Prepare("ROLLBACK");
@@ -270,7 +284,7 @@ public sealed class SqliteLog : IStateLog
 
         public void Dispose() => _database.Dispose();
 
-        private void Configure(OpenMode mode)
+        private void Configure(OpenMode mode, int checkpointPages)
         {
             _database.Execute("PRAGMA locking_mode = EXCLUSIVE");
             _database.Execute($"PRAGMA page_size = {PageBytes}");
@@ -278,8 +292,8 @@ public sealed class SqliteLog : IStateLog
             _database.Execute("PRAGMA auto_vacuum = INCREMENTAL");
             _database.Execute("PRAGMA journal_mode = WAL");
             _database.Execute("PRAGMA synchronous = FULL");
-            _database.Execute($"PRAGMA wal_autocheckpoint = {CheckpointPages}");
-            _database.Execute($"PRAGMA journal_size_limit = {2L * CheckpointPages * PageBytes}");
+            _database.Execute($"PRAGMA wal_autocheckpoint = {checkpointPages}");
+            _database.Execute($"PRAGMA journal_size_limit = {2L * checkpointPages * PageBytes}");
             _database.Execute("PRAGMA trusted_schema = OFF");
             var version = _database.Query("PRAGMA user_version");
             if (version == 0 && mode == OpenMode.CreateIfMissing && _database.Query("SELECT count(*) FROM sqlite_schema") == 0)
@@ -325,4 +339,24 @@ public sealed class SqliteLog : IStateLog
                 throw new StoreCorruptException($"{entry.Key} at revision {entry.Modified} is not in the file: it was changed by somebody else");
         }
     }
+}
+
+/// <summary>When the file is tidied; smaller numbers let tests see it happen.</summary>
+internal sealed record SqliteLogTuning
+{
+    /// <summary>
+    /// SQLite copies the WAL into the file once it is this long, in pages of 4 KB: 8 MB, a few times a second under full load.
+    /// </summary>
+    public int CheckpointPages { get; init; } = 2_048;
+
+    /// <summary>Free pages worth giving back to the file system, beyond a quarter of the file: 1 MB.</summary>
+    public long FreePagesAtLeast { get; init; } = 256;
+
+    /// <summary>1 MB moved keeps writers waiting for some 10 ms.</summary>
+    public long FreePagesPerStep { get; init; } = 256;
+
+    /// <summary>Looking for free pages is cheap but not free: once for so many bytes deleted.</summary>
+    public long DeletedBytesWorthALook { get; init; } = 1 << 20;
+
+    public long DeletedBytesOverdue { get; init; } = 64 << 20;
 }
