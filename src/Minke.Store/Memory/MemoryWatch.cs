@@ -110,7 +110,8 @@ internal sealed class MemoryWatch(StateMemory memory, WatchGroup group, MissedCh
                 batch = new ChangeBatch(link.Changes, link.Revision);
                 return null;
             }
-            batch = new ChangeBatch([], published);
+            // A link can be read a moment before its commit is noted as published.
+            batch = new ChangeBatch([], published > _at.Revision ? published : _at.Revision);
             if (atMost == TimeSpan.Zero)
                 return null;
             _signal.Reset();

@@ -7,6 +7,11 @@ namespace Minke.Store.Log.Sqlite;
 /// <param name="errno">The system call's error number, 0 when none failed.</param>
 internal sealed class SqliteException(int code, int errno, string message) : Exception(message)
 {
+    /// <summary>SQLite drops the error number of a commit, and others after a retry of its own: better to ask the disk.</summary>
+    public bool MayLackReason => Code is SqliteNative.SQLITE_IOERR or SqliteNative.SQLITE_CANTOPEN or SqliteNative.SQLITE_READONLY;
+
+    public SqliteException WithErrno(int found) => new(code, found, Message);
+
     private const int EROFS = 30;
     private const int ENOSPC = 28;
     private const int EDQUOT = 122;

@@ -88,10 +88,17 @@ public sealed class SqliteLog : IStateLog
 
     public async ValueTask CompactAsync() => await _thread.RunAsync(() => Attempt("compact", () =>
     {
-        // Where this fails, the next try is after as many deletions again.
-        var deleted = Interlocked.Exchange(ref _deletedBytes, 0);
-        if (Connect().GiveBack(_tuning.FreePagesAtLeast, _tuning.FreePagesPerStep))
-            Interlocked.Exchange(ref _deletedBytes, deleted);
+        var isMore = false;
+        try
+        {
+            isMore = Connect().GiveBack(_tuning.FreePagesAtLeast, _tuning.FreePagesPerStep);
+        }
+        finally
+        {
+            // Where this fails, the next try is after as many deletions again.
+            if (!isMore)
+                Interlocked.Exchange(ref _deletedBytes, 0);
+        }
         return true;
     }));
 
@@ -126,6 +133,8 @@ public sealed class SqliteLog : IStateLog
         {
             _connection?.Dispose();
             _connection = null;
+            if (exception.MayLackReason && _lock?.TryDisk() is { } errno and not 0)
+                exception = exception.WithErrno(errno);
             if (exception.IsReadOnlyDisk)
             {
                 // A disk that failed must be unmounted before it can be mounted again: let it go. Nobody else can write to it either.
@@ -287,19 +296,23 @@ public sealed class SqliteLog : IStateLog
         private void Configure(OpenMode mode, int checkpointPages)
         {
             _database.Execute("PRAGMA locking_mode = EXCLUSIVE");
-            _database.Execute($"PRAGMA page_size = {PageBytes}");
-            // Takes effect only before the first table is made.
-            _database.Execute("PRAGMA auto_vacuum = INCREMENTAL");
+            var version = _database.Query("PRAGMA user_version");
+            var isNew = mode == OpenMode.CreateIfMissing && version == 0 && _database.Query("SELECT count(*) FROM sqlite_schema") == 0;
+            if (!isNew && version != FormatVersion)
+                throw new StoreCorruptException($"the state has format {version}; this Minke reads format {FormatVersion}");
+            if (isNew)
+            {
+                // Both are decided by the first table. Said of an existing file, auto_vacuum writes, which a full disk refuses.
+                _database.Execute($"PRAGMA page_size = {PageBytes}");
+                _database.Execute("PRAGMA auto_vacuum = INCREMENTAL");
+            }
             _database.Execute("PRAGMA journal_mode = WAL");
             _database.Execute("PRAGMA synchronous = FULL");
             _database.Execute($"PRAGMA wal_autocheckpoint = {checkpointPages}");
             _database.Execute($"PRAGMA journal_size_limit = {2L * checkpointPages * PageBytes}");
             _database.Execute("PRAGMA trusted_schema = OFF");
-            var version = _database.Query("PRAGMA user_version");
-            if (version == 0 && mode == OpenMode.CreateIfMissing && _database.Query("SELECT count(*) FROM sqlite_schema") == 0)
+            if (isNew)
                 Create();
-            else if (version != FormatVersion)
-                throw new StoreCorruptException($"the state has format {version}; this Minke reads format {FormatVersion}");
         }
 
         private void Create()
@@ -345,9 +358,9 @@ public sealed class SqliteLog : IStateLog
 internal sealed record SqliteLogTuning
 {
     /// <summary>
-    /// SQLite copies the WAL into the file once it is this long, in pages of 4 KB: 8 MB, a few times a second under full load.
+    /// SQLite copies the WAL into the file once it is this long, in pages of 4 KB: 4 MB, a few times a second under full load.
     /// </summary>
-    public int CheckpointPages { get; init; } = 2_048;
+    public int CheckpointPages { get; init; } = 1_024;
 
     /// <summary>Free pages worth giving back to the file system, beyond a quarter of the file: 1 MB.</summary>
     public long FreePagesAtLeast { get; init; } = 256;
