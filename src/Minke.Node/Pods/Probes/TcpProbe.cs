@@ -1,0 +1,65 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace Minke.Node.Pods.Probes;
+
+/// <summary>A connection that comes about is all a TCP probe wants.</summary>
+internal static class TcpProbe
+{
+    internal static async Task<ProbeResult> AskAsync(string host, int port, TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(timeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
+        {
+            using var socket = await ProbeDialer.DialAsync(host, port, either.Token);
+            return new(ProbeOutcome.Success, "");
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested)
+        {
+            return new(ProbeOutcome.Failure, $"dial tcp {GoText.HostPort(host, port)}: i/o timeout");
+        }
+        catch (DialException exception)
+        {
+            return new(ProbeOutcome.Failure, exception.Message);
+        }
+    }
+}
+
+/// <summary>A connection that was refused; in Go's words.</summary>
+internal sealed class DialException(string message, Exception inner) : IOException(message, inner);
+
+internal static class ProbeDialer
+{
+    /// <summary>
+    /// Seconds a closed connection may linger. Probes are many, and each would occupy a port of the machine for a minute
+    /// (upstream: pkg/probe/dialer_others.go).
+    /// </summary>
+    private const int LingerSeconds = 1;
+
+    /// <exception cref="DialException">Nobody there, or nobody of that name.</exception>
+    internal static async Task<Socket> DialAsync(string host, int port, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, LingerState = new LingerOption(true, LingerSeconds) };
+        try
+        {
+            await socket.ConnectAsync(host, port, cancellationToken);
+            return socket;
+        }
+        catch (SocketException exception)
+        {
+            socket.Dispose();
+            throw exception.SocketErrorCode is SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain
+                ? new DialException($"dial tcp: lookup {host}: no such host", exception)
+                : new DialException($"dial tcp {GoText.HostPort(host, port)}: connect: {Words(exception)}", exception);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Go's words for an error number are the C library's, in lower case.</summary>
+    internal static string Words(SocketException exception) => Marshal.GetPInvokeErrorMessage(exception.NativeErrorCode).ToLowerInvariant();
+}
