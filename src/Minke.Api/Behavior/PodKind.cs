@@ -29,8 +29,10 @@ internal sealed class PodKind : KindBehavior<Pod>
     public override void Validate(Pod pod, Pod? old, FieldErrors errors)
     {
         if (old is null)
-            ObjectMetaRules.Validate(pod.Metadata, isNamespaced: true, Names.Dns1123Subdomain, errors);
+            PodRules.Validate(pod, errors);
         else
-            ObjectMetaRules.ValidateUpdate(pod.Metadata, old.Metadata, errors);
+            PodUpdateRules.Validate(pod, old, errors);
     }
+
+    public override void ValidateStatus(Pod pod, Pod old, FieldErrors errors) => PodUpdateRules.ValidateStatus(pod, old, errors);
 }
