@@ -130,6 +130,31 @@ internal static partial class Processes
         return Utf8Parser.TryParse(rest, out long ticks, out _) ? ticks : null;
     }
 
+    /// <summary>The children of a process, their children, and so on.</summary>
+    public static IReadOnlyList<int> Descendants(int pid)
+    {
+        List<int> found = [];
+        Queue<int> open = new([pid]);
+        while (open.TryDequeue(out var parent))
+        {
+            string text;
+            try
+            {
+                text = File.ReadAllText($"/proc/{parent}/task/{parent}/children");
+            }
+            catch (IOException)
+            {
+                continue;
+            }
+            foreach (var word in text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            {
+                found.Add(int.Parse(word, System.Globalization.CultureInfo.InvariantCulture));
+                open.Enqueue(found[^1]);
+            }
+        }
+        return found;
+    }
+
     /// <summary>The number of a signal by its name (<c>SIGTERM</c>, <c>TERM</c>, <c>15</c>, <c>SIGRTMIN+3</c>); null when there is none.</summary>
     public static int? SignalNumber(string name)
     {

@@ -34,6 +34,9 @@ public abstract class RuntimeContract
 
     protected abstract ContainerConfig Program(string name, ContractProgram program);
 
+    /// <summary>Waits until a program that minds its stop signal does so: running it is not yet listening.</summary>
+    protected virtual Task WhenListeningAsync(ContainerId container) => Task.CompletedTask;
+
     protected SandboxConfig Pod(string name = "web") => new()
     {
         Namespace = "default",
@@ -64,6 +67,7 @@ public abstract class RuntimeContract
         var sandbox = await Runtime.RunSandboxAsync(Pod(), Token);
         var container = await Runtime.CreateContainerAsync(sandbox, Program("main", ContractProgram.Waits), Token);
         await Runtime.StartContainerAsync(container, Token);
+        await WhenListeningAsync(container);
         for (var i = 0; i < 2; i++)
         {
             await Runtime.StopContainerAsync(container, TimeSpan.FromSeconds(5), Token);
@@ -97,6 +101,7 @@ public abstract class RuntimeContract
         Assert.True(running.StartedAt >= running.CreatedAt);
         Assert.NotNull(await Runtime.ContainerStatsAsync(container, Token));
 
+        await WhenListeningAsync(container);
         await Runtime.StopContainerAsync(container, TimeSpan.FromSeconds(10), Token);
         var exited = await StatusAsync(container);
         Assert.Equal((ContainerState.Exited, 0, "Completed"), (exited.State, exited.ExitCode, exited.Reason));

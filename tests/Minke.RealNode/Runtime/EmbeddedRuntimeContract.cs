@@ -14,6 +14,9 @@ public sealed class EmbeddedRuntimeContract : RuntimeContract, IAsyncLifetime
     public async ValueTask InitializeAsync() => await _fixture.OpenAsync();
     public ValueTask DisposeAsync() => _fixture.DisposeAsync();
 
+    protected override async Task WhenListeningAsync(ContainerId container) =>
+        await EmbeddedTestBase.WhenLoggedAsync((await StatusAsync(container)).LogPath, "listening");
+
     protected override ContainerConfig Program(string name, ContractProgram program) => new()
     {
         Name = name,
@@ -21,7 +24,7 @@ public sealed class EmbeddedRuntimeContract : RuntimeContract, IAsyncLifetime
         LogPath = $"{name}/0.log",
         Command = program switch
         {
-            ContractProgram.Waits => ["sh", "-c", "trap 'exit 0' TERM; while true; do sleep 1000 & wait; done"],
+            ContractProgram.Waits => ["sh", "-c", "trap 'exit 0' TERM; echo listening; while true; do sleep 1000 & wait; done"],
             ContractProgram.Stubborn => ["sh", "-c", "trap '' TERM; while true; do sleep 1000; done"],
             ContractProgram.Succeeds => ["true"],
             ContractProgram.Fails => ["sh", "-c", "exit 3"],

@@ -83,8 +83,9 @@ internal sealed class AttachSession : IProcessStreams
                     await pipe.Writer.WriteAsync(packet.AsMemory(1, length - 1), _closing.Token);
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or IOException)
+        catch (Exception e) when (e is OperationCanceledException or IOException or ObjectDisposedException)
         {
+            // Left, or the container or the runtime has ended.
         }
         if (_stdout is not null)
             await _stdout.Writer.CompleteAsync();

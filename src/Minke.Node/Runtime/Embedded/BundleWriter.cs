@@ -74,6 +74,28 @@ internal static class BundleWriter
         return buffer.WrittenSpan;
     }
 
+    /// <summary>The process of a command in a container: as its first one, with other arguments.</summary>
+    public static ReadOnlySpan<byte> Process(byte[] config, ExecRequest request)
+    {
+        var buffer = new ArrayBufferWriter<byte>(4096);
+        using var document = JsonDocument.Parse(config);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteBoolean("terminal", request.Tty);
+            Strings(json, "args", request.Command);
+            foreach (var property in document.RootElement.GetProperty("process").EnumerateObject())
+            {
+                if (property.NameEquals("env") && request.Tty && property.Value.EnumerateArray().All(variable => !variable.GetString()!.StartsWith("TERM=", StringComparison.Ordinal)))
+                    Strings(json, "env", [.. property.Value.EnumerateArray().Select(variable => variable.GetString()!), "TERM=xterm"]);
+                else if (!property.NameEquals("args") && !property.NameEquals("terminal"))
+                    property.WriteTo(json);
+            }
+            json.WriteEndObject();
+        }
+        return buffer.WrittenSpan;
+    }
+
     private static void WriteProcess(Utf8JsonWriter json, Bundle bundle)
     {
         json.WriteStartObject("process");

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 using Minke.Node.Linux;
 
@@ -41,8 +40,10 @@ internal sealed class ExecSession : IProcessStreams
         {
             List<string> arguments =
             [
-                Path.GetFileName(runtime.Path), "--root", runtime.Root, "--log", $"{directory}/log", "exec", "--pid-file", $"{directory}/pid",
+                Path.GetFileName(runtime.Path), "--root", runtime.Root, "--log", $"{directory}/log",
+                "exec", "--pid-file", $"{directory}/pid", "--process", $"{directory}/process.json",
             ];
+            File.WriteAllBytes($"{directory}/process.json", BundleWriter.Process(File.ReadAllBytes(files.Container(container, "config.json")), request));
             return request.Tty ? StartWithTerminal(runtime, container, request, directory, arguments, poller)
                 : StartWithPipes(runtime, container, request, directory, arguments, poller);
         }
@@ -104,7 +105,7 @@ internal sealed class ExecSession : IProcessStreams
             theirs.AddRange(descriptors.Where(descriptor => descriptor is not null));
             for (var i = 0; i < descriptors.Length; i++)
                 descriptors[i] ??= Nothing();
-            var pid = Processes.Spawn(runtime.Path, [.. arguments, container.Value, .. request.Command], Conmon.Environment, descriptors);
+            var pid = Processes.Spawn(runtime.Path, [.. arguments, container.Value], Conmon.Environment, descriptors);
             return new ExecSession(pid, directory, request.Command[0], poller,
                 stdin is null ? null : new DescriptorStream(poller, stdin, FileAccess.Write),
                 stdout is null ? null : new DescriptorStream(poller, stdout, FileAccess.Read),
@@ -131,7 +132,7 @@ internal sealed class ExecSession : IProcessStreams
         using var listener = UnixSockets.Listen(socketPath);
         using var nothing = Descriptors.OpenReadWrite("/dev/null");
         var pid = Processes.Spawn(runtime.Path,
-            [.. arguments, "--tty", "--console-socket", socketPath, container.Value, .. request.Command], Conmon.Environment, [nothing, nothing, nothing]);
+            [.. arguments, "--tty", "--console-socket", socketPath, container.Value], Conmon.Environment, [nothing, nothing, nothing]);
         // Either the terminal comes, or the runtime ends without one, because there is no such command, say.
         SafeFileHandle? terminal = null;
         using (var process = Processes.OpenPidFd(pid))
@@ -181,11 +182,11 @@ internal sealed class ExecSession : IProcessStreams
     {
         try
         {
-            // The command itself where it is known; the runtime follows its end. Else the runtime, which is still starting it.
-            if (File.Exists($"{_directory}/pid")
-                && int.TryParse(File.ReadAllText($"{_directory}/pid"), NumberStyles.None, CultureInfo.InvariantCulture, out var pid))
+            // The command is below the runtime, which ends with it; the runtime's file with its number may come late.
+            var command = Processes.Descendants(_pid);
+            foreach (var pid in command)
                 Processes.Signal(pid, Processes.SIGKILL);
-            else if (_process is not null)
+            if (command.Count == 0 && _process is not null)
                 Processes.Signal(_process, Processes.SIGKILL);
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException)

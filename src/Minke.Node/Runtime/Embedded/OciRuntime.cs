@@ -65,9 +65,12 @@ internal sealed record OciRuntime(string Handler, string Path, string Root, bool
             using (write)
             using (var nothing = Descriptors.OpenReadWrite("/dev/null"))
                 pid = Processes.Spawn(Path, [System.IO.Path.GetFileName(Path), "--root", Root, .. arguments], Conmon.Environment, [nothing, nothing, write]);
-            using var reader = new StreamReader(new FileStream(read, FileAccess.Read, bufferSize: 1));
-            var errors = reader.ReadToEnd();
-            return (Processes.Wait(pid), errors.Trim());
+            // First its end, then what it wrote: a container it leaves behind holds the pipe open. What it says fits into one.
+            var code = Processes.Wait(pid);
+            Descriptors.SetNonBlocking(read);
+            var errors = new byte[64 * 1024];
+            var length = Descriptors.TryRead(read, errors) ?? 0;
+            return (code, System.Text.Encoding.UTF8.GetString(errors, 0, length).Trim());
         }
     }
 }
