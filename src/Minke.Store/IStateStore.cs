@@ -26,11 +26,19 @@ public interface IStateStore : IAsyncDisposable
     /// <summary>
     /// Writes one key. <paramref name="expected"/> is the revision the key must be at: <see cref="Revision.None"/> for "must not exist".
     /// </summary>
+    /// <param name="value">Kept as it is, not copied: it must not change any more.</param>
+    /// <param name="cancellationToken">Gives up a write whose turn has not come; one that has begun is waited for.</param>
+    /// <param name="decode">
+    /// For a writer that has at hand what the bytes decode to: what <see cref="Entry.Decoded"/> of the new entry gives. Called at most
+    /// once or by racing readers, and only if somebody asks.
+    /// </param>
     /// <returns>The entry as committed, or the conflict: what is there instead.</returns>
     /// <exception cref="StoreUnavailableException">The disk is full, read-only or failing; nothing was written. Reads go on.</exception>
-    ValueTask<WriteResult> PutAsync(string key, ReadOnlyMemory<byte> value, Revision expected, CancellationToken cancellationToken);
+    ValueTask<WriteResult> PutAsync(
+        string key, ReadOnlyMemory<byte> value, Revision expected, CancellationToken cancellationToken, Func<Entry, object>? decode = null);
 
-    /// <summary>Removes one key if it is at <paramref name="expected"/>.</summary>
+    /// <summary>Removes one key if it is at <paramref name="expected"/>. Removing what is not there is a conflict with nothing.</summary>
+    /// <exception cref="StoreUnavailableException">The disk is full, read-only or failing; nothing was written. Reads go on.</exception>
     ValueTask<WriteResult> DeleteAsync(string key, Revision expected, CancellationToken cancellationToken);
 
     /// <summary>
@@ -57,9 +65,10 @@ public readonly record struct Revision(long Value) : IComparable<Revision>
 }
 
 /// <summary>One version of one key. Immutable, shared by everybody who reads it.</summary>
-public sealed class Entry(string key, ReadOnlyMemory<byte> value, Revision created, Revision modified)
+/// <param name="decode">What <see cref="Decoded"/> gives, where the writer knows it without decoding.</param>
+public sealed class Entry(string key, ReadOnlyMemory<byte> value, Revision created, Revision modified, Func<Entry, object>? decode = null)
 {
-    private object? _decoded;
+    private object? _decoded = decode is null ? null : new Recipe(decode);
 
     public string Key { get; } = key;
     public ReadOnlyMemory<byte> Value { get; } = value;
@@ -67,8 +76,17 @@ public sealed class Entry(string key, ReadOnlyMemory<byte> value, Revision creat
     public Revision Modified { get; } = modified;
 
     /// <summary>The bytes decoded, once, by whoever needs it first. Racing readers agree on one instance.</summary>
-    public T Decoded<T>(Func<Entry, T> decode) where T : class =>
-        (T)(Volatile.Read(ref _decoded) ?? Interlocked.CompareExchange(ref _decoded, decode(this), null) ?? _decoded);
+    public T Decoded<T>(Func<Entry, T> decode) where T : class
+    {
+        var known = Volatile.Read(ref _decoded);
+        if (known is not (null or Recipe))
+            return (T)known;
+        var made = known is Recipe recipe ? (T)recipe.Make(this) : decode(this);
+        var first = Interlocked.CompareExchange(ref _decoded, made, known);
+        return ReferenceEquals(first, known) ? made : (T)first!;
+    }
+
+    private sealed record Recipe(Func<Entry, object> Make);
 }
 
 public enum WriteOutcome { Committed, Conflict }

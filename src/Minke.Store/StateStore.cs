@@ -90,11 +90,12 @@ public sealed partial class StateStore : IStateStore
 
     public StateWatch? Watch(string prefix, Revision after) => _memory.Watch(prefix, after);
 
-    public ValueTask<WriteResult> PutAsync(string key, ReadOnlyMemory<byte> value, Revision expected, CancellationToken cancellationToken) =>
-        WriteAsync(new PendingWrite(key, value, expected), cancellationToken);
+    public ValueTask<WriteResult> PutAsync(
+        string key, ReadOnlyMemory<byte> value, Revision expected, CancellationToken cancellationToken, Func<Entry, object>? decode = null) =>
+        WriteAsync(new PendingWrite(key, value, expected, decode), cancellationToken);
 
     public ValueTask<WriteResult> DeleteAsync(string key, Revision expected, CancellationToken cancellationToken) =>
-        WriteAsync(new PendingWrite(key, null, expected), cancellationToken);
+        WriteAsync(new PendingWrite(key, null, expected, null), cancellationToken);
 
     /// <summary>A consistent copy of the state in a new file, which opens as <c>state.db</c>. Writes wait meanwhile.</summary>
     /// <exception cref="StoreUnavailableException">The copy could not be written.</exception>
@@ -261,7 +262,7 @@ public sealed partial class StateStore : IStateStore
                 continue;
             }
             revision = new Revision(revision.Value + 1);
-            var entry = write.Value is { } value ? new Entry(write.Key, value, existing?.Created ?? revision, revision) : null;
+            var entry = write.Value is { } value ? new Entry(write.Key, value, existing?.Created ?? revision, revision, write.Decode) : null;
             map = entry is null ? map.Without(write.Key) : map.With(entry);
             changes.Add(new Change(revision, write.Key, existing, entry));
             write.Outcome = new WriteResult(WriteOutcome.Committed, entry ?? existing, revision);
@@ -326,7 +327,7 @@ public sealed partial class StateStore : IStateStore
     private partial void LogStopped(Exception exception);
 
     /// <summary>A write on its way. A null value deletes.</summary>
-    private sealed class PendingWrite(string key, ReadOnlyMemory<byte>? value, Revision expected)
+    private sealed class PendingWrite(string key, ReadOnlyMemory<byte>? value, Revision expected, Func<Entry, object>? decode)
     {
         private readonly TaskCompletionSource<WriteResult> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private int _isDecided; // 1 once it is either taken or abandoned
@@ -334,6 +335,7 @@ public sealed partial class StateStore : IStateStore
         public string Key { get; } = key;
         public ReadOnlyMemory<byte>? Value { get; } = value;
         public Revision Expected { get; } = expected;
+        public Func<Entry, object>? Decode { get; } = decode;
         public WriteResult Outcome { get; set; }
         public Task<WriteResult> Result => _result.Task;
 

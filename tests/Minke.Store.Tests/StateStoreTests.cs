@@ -93,6 +93,21 @@ public sealed class StateStoreTests
     }
 
     [Fact]
+    public async Task An_entry_is_decoded_once_or_never_when_its_writer_knows_the_result()
+    {
+        await using var store = await StoreAsync();
+        await store.PutAsync("/pods/a", "one");
+        var decoded = store.Snapshot().Get("/pods/a")!.Decoded(entry => $"{entry.Text()} at {entry.Modified}");
+        Assert.Equal("one at 2", decoded);
+        Assert.Same(decoded, store.Snapshot().Get("/pods/a")!.Decoded<string>(_ => throw new InvalidOperationException("decoded twice")));
+
+        var result = await store.PutAsync("/pods/b", Bytes("two"), Revision.None, Cancellation, entry => $"known at {entry.Modified}");
+        decoded = result.Entry!.Decoded<string>(_ => throw new InvalidOperationException("decoded what is known"));
+        Assert.Equal("known at 3", decoded);
+        Assert.Same(decoded, store.Snapshot().Get("/pods/b")!.Decoded<string>(_ => throw new InvalidOperationException("decoded twice")));
+    }
+
+    [Fact]
     public async Task A_snapshot_stays_as_it_was()
     {
         await using var store = await StoreAsync();
@@ -224,6 +239,29 @@ public sealed class StateStoreTests
         Assert.Equal(WriteOutcome.Committed, (await second).Outcome);
         Assert.Equal(2, store.Snapshot().Count(""));
         await store.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task After_a_bug_writes_fail_with_its_message_and_reads_go_on()
+    {
+        var store = await StoreAsync(new BrokenLog());
+        var writes = Enumerable.Range(0, 10).Select(n => store.PutAsync($"/pods/{n}", Bytes("x"), Revision.None, Cancellation).AsTask()).ToArray();
+        foreach (var write in writes)
+            Assert.Contains("it broke", (await Assert.ThrowsAsync<StoreUnavailableException>(() => write)).Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<StoreUnavailableException>(async () => await store.PutAsync("/pods/x", Bytes("x"), Revision.None, Cancellation));
+        Assert.Equal(0, store.Snapshot().Count(""));
+        Assert.Contains("it broke", store.Trouble!, StringComparison.Ordinal);
+        await store.DisposeAsync();
+    }
+
+    private sealed class BrokenLog : IStateLog
+    {
+        public CompactionNeed CompactionNeed => CompactionNeed.None;
+        public ValueTask<LogContents> LoadAsync() => new(new LogContents(new Revision(1), []));
+        public ValueTask AppendAsync(IReadOnlyList<Change> changes) => throw new InvalidOperationException("it broke");
+        public ValueTask CompactAsync() => default;
+        public ValueTask BackupAsync(string path) => default;
+        public ValueTask DisposeAsync() => default;
     }
 
     /// <summary>A log whose first append waits until it is released.</summary>

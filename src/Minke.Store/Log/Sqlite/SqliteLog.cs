@@ -194,7 +194,7 @@ public sealed class SqliteLog : IStateLog
             return;
         }
         if (_doubtful is not [.., var last] || last.Revision != revision)
-            throw new StoreCorruptException($"{_path} is at revision {revision} and not at {_revision}: it was changed by somebody else");
+            throw new StoreCorruptException($"write to {_path}: it is at revision {revision} and not at {_revision}: it was changed by somebody else");
         connection.TakeBack(_doubtful, _revision);
         _doubtful = null;
     }
@@ -202,11 +202,13 @@ public sealed class SqliteLog : IStateLog
     /// <summary>The open file and its statements.</summary>
     private sealed class Connection : IDisposable
     {
+        private readonly string _path;
         private readonly SqliteDatabase _database;
         private readonly SqliteStatement _begin, _commit, _rollback, _insert, _delete, _count;
 
         public Connection(string path, OpenMode mode, SqliteLogTuning tuning)
         {
+            _path = path;
             _database = new SqliteDatabase(path, mode);
             try
             {
@@ -230,14 +232,14 @@ public sealed class SqliteLog : IStateLog
         public LogContents Load()
         {
             var counter = Counter;
-            var entries = new List<Entry>((int)_database.Query("SELECT count(*) FROM entries"));
+            var entries = new List<Entry>();
             using var select = _database.Prepare("SELECT revision, created, key, value FROM entries");
             while (select.Step())
             {
                 var revision = new Revision(select.Int64(0));
                 entries.Add(new Entry(Encoding.UTF8.GetString(select.Bytes(2)), select.Bytes(3).ToArray(), new(select.Int64(1)), revision));
                 if (revision > counter)
-                    throw new StoreCorruptException($"entry {entries[^1].Key} is at revision {revision}, later than the counter, {counter}");
+                    throw new StoreCorruptException($"open {_path}: {entries[^1].Key} is at revision {revision}, later than the counter, {counter}: restore a copy");
             }
             return new LogContents(counter, entries);
         }
@@ -299,7 +301,7 @@ public sealed class SqliteLog : IStateLog
             var version = _database.Query("PRAGMA user_version");
             var isNew = mode == OpenMode.CreateIfMissing && version == 0 && _database.Query("SELECT count(*) FROM sqlite_schema") == 0;
             if (!isNew && version != FormatVersion)
-                throw new StoreCorruptException($"the state has format {version}; this Minke reads format {FormatVersion}");
+                throw new StoreCorruptException($"open {_path}: it has format {version}, and this Minke reads format {FormatVersion}");
             if (isNew)
             {
                 // Both are decided by the first table. Said of an existing file, auto_vacuum writes, which a full disk refuses.
@@ -349,7 +351,7 @@ public sealed class SqliteLog : IStateLog
         {
             _delete.Bind(1, entry.Modified.Value).Run();
             if (_database.Changes != 1)
-                throw new StoreCorruptException($"{entry.Key} at revision {entry.Modified} is not in the file: it was changed by somebody else");
+                throw new StoreCorruptException($"write to {_path}: {entry.Key} at revision {entry.Modified} is gone: the file was changed by somebody else");
         }
     }
 }
