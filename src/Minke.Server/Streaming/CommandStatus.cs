@@ -1,0 +1,36 @@
+using System.Globalization;
+using System.Text;
+using Minke.Api;
+using Minke.Api.Meta.V1;
+
+namespace Minke.Server.Streaming;
+
+/// <summary>How a command ended, as the error stream says it (<c>k8s.io/apimachinery/pkg/util/remotecommand</c>).</summary>
+internal static class CommandStatus
+{
+    public static Status Success { get; } = new() { StatusValue = "Success" };
+
+    public static Status Exited(int exitCode, IReadOnlyList<string> command)
+    {
+        // Clients parse it as 8 bits; what does not fit must not turn into a success.
+        var code = exitCode is >= 0 and <= 255 ? exitCode : 255;
+        return code == 0 ? Success : new Status
+        {
+            StatusValue = "Failure",
+            Reason = "NonZeroExitCode",
+            Message = string.Create(CultureInfo.InvariantCulture,
+                $"command terminated with non-zero exit code: error executing command [{string.Join(' ', command)}], exit code {code}"),
+            Details = new() { Causes = [new StatusCause { Reason = "ExitCode", Message = code.ToString(CultureInfo.InvariantCulture) }] },
+        };
+    }
+
+    public static Status Failed(string message) => StatusException.InternalError(message).Status;
+
+    /// <summary>Empty when nothing is to be said.</summary>
+    public static ReadOnlyMemory<byte> Encode(Status status, bool asStatus)
+    {
+        if (asStatus)
+            return Json.Write(status);
+        return status.StatusValue == "Success" ? default : Encoding.UTF8.GetBytes(status.Message);
+    }
+}

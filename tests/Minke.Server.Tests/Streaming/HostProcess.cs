@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using Minke.Client.Nodes;
+
+namespace Minke.Server.Tests.Streaming;
+
+/// <summary>A command of this machine standing in for one in a container. With a terminal it runs under <c>script</c>.</summary>
+internal sealed class HostProcess : IProcessStreams
+{
+    private readonly Process _process;
+    private readonly bool _tty;
+    private readonly bool _keepsRunning;
+
+    private HostProcess(Process process, ExecStreamsRequest request, bool keepsRunning)
+    {
+        _process = process;
+        _tty = request.Tty;
+        _keepsRunning = keepsRunning;
+        Stdin = request.Stdin ? process.StandardInput.BaseStream : null;
+        Stdout = request.Stdout ? process.StandardOutput.BaseStream : null;
+        Stderr = request.Stderr && !request.Tty ? process.StandardError.BaseStream : null;
+        if (!request.Stdin)
+            process.StandardInput.Close();
+    }
+
+    public Stream? Stdin { get; }
+    public Stream? Stdout { get; }
+    public Stream? Stderr { get; }
+    public List<(int Width, int Height)> Sizes { get; } = [];
+    public int Id => _process.Id;
+    public TaskCompletionSource Disposed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public static HostProcess Start(ExecStreamsRequest request, bool keepsRunning = false)
+    {
+        var command = request.Command.ToList();
+        var start = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        return new(Process.Start(start)!, request, keepsRunning);
+    }
+
+    public Task ResizeAsync(int width, int height, CancellationToken cancellationToken)
+    {
+        if (_tty)
+        {
+            lock (Sizes)
+                Sizes.Add((width, height));
+        }
+        return Task.CompletedTask;
+    }
+
+    public async Task<int> WaitAsync(CancellationToken cancellationToken)
+    {
+        await _process.WaitForExitAsync(cancellationToken);
+        return _process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_keepsRunning && !_process.HasExited)
+        {
+            _process.Kill(entireProcessTree: true);
+            await _process.WaitForExitAsync();
+        }
+        _process.Dispose();
+        Disposed.TrySetResult();
+    }
+}
