@@ -17,7 +17,7 @@ public sealed record StateStoreOptions
     public int HistoryAtMost { get; init; } = 100_000;
 
     /// <summary>Bytes of keys and values kept, however young they are.</summary>
-    public long HistoryBytes { get; init; } = 64 << 20;
+    public long HistoryBytes { get; init; } = 32 << 20;
 
     /// <summary>Changes that may wait for one watch; one that is further behind ends.</summary>
     public int WatchLagAtMost { get; init; } = 20_000;

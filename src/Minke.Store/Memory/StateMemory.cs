@@ -48,6 +48,8 @@ internal sealed class StateMemory
         {
             var head = new MemorySnapshot(changes[^1].Revision, map);
             _history.Append(_head, changes);
+            while (_rebuilt.TryPeek(out var oldest) && oldest.Revision < _history.Start)
+                _rebuilt.Dequeue();
             _head = head;
             _groups.Append(changes);
             Volatile.Write(ref _published, head.Revision.Value);

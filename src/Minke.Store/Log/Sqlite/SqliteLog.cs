@@ -148,6 +148,10 @@ public sealed class SqliteLog : IStateLog
             }
             throw new StoreUnavailableException($"{attempt} {_path}: {exception.Reason}", exception);
         }
+        catch (DllNotFoundException exception)
+        {
+            throw new StoreUnavailableException($"{attempt} {_path}: libsqlite3.so.0 is missing: install the package libsqlite3-0", exception);
+        }
     }
 
     private Connection Connect()
