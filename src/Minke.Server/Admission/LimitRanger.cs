@@ -1,0 +1,140 @@
+using Minke.Api;
+using Minke.Api.Core.V1;
+using Minke.Server.Registry;
+using Minke.Store;
+
+namespace Minke.Server.Admission;
+
+/// <summary>The LimitRanges of a namespace: default requests and limits of containers, and the bounds they must keep.</summary>
+internal sealed class LimitRanger(IStateStore store, ResourceCatalog catalog)
+{
+    private const string Annotation = "kubernetes.io/limit-ranger";
+
+    private readonly Resource _ranges = catalog.Find(LimitRange.KindInfo)!;
+
+    public Pod Admit(Pod pod)
+    {
+        var requests = ApiMap.From<Quantity>([]);
+        var limits = ApiMap.From<Quantity>([]);
+        foreach (var item in Items(pod.Metadata.Namespace).Where(item => item.Type == "Container"))
+        {
+            foreach (var (name, value) in item.DefaultRequest)
+                requests = requests.With(name, value);
+            foreach (var (name, value) in item.Default)
+                limits = limits.With(name, value);
+        }
+        if (requests.IsEmpty && limits.IsEmpty)
+            return pod;
+
+        var notes = new List<string>();
+        Container WithDefaults(Container container, string what)
+        {
+            var resources = container.Resources;
+            var (newRequests, newLimits) = (resources.Requests, resources.Limits);
+            var (setRequests, setLimits) = (new List<string>(), new List<string>());
+            foreach (var (name, value) in limits)
+            {
+                if (!newLimits.ContainsKey(name))
+                {
+                    newLimits = newLimits.With(name, value);
+                    setLimits.Add(name);
+                }
+            }
+            foreach (var (name, value) in requests)
+            {
+                if (!newRequests.ContainsKey(name))
+                {
+                    newRequests = newRequests.With(name, value);
+                    setRequests.Add(name);
+                }
+            }
+            if (setRequests.Count > 0)
+                notes.Add($"{string.Join(", ", setRequests)} request for {what} {container.Name}");
+            if (setLimits.Count > 0)
+                notes.Add($"{string.Join(", ", setLimits)} limit for {what} {container.Name}");
+            return container with { Resources = resources with { Requests = newRequests, Limits = newLimits } };
+        }
+        var spec = pod.Spec with
+        {
+            Containers = pod.Spec.Containers.Map(container => WithDefaults(container, "container")),
+            InitContainers = pod.Spec.InitContainers.Map(container => WithDefaults(container, "init container")),
+        };
+        if (notes.Count == 0)
+            return pod;
+        return pod with
+        {
+            Metadata = pod.Metadata with { Annotations = pod.Metadata.Annotations.With(Annotation, "LimitRanger plugin set: " + string.Join("; ", notes)) },
+            Spec = spec,
+        };
+    }
+
+    public void Validate(Pod pod)
+    {
+        var errors = new List<string>();
+        foreach (var item in Items(pod.Metadata.Namespace).Where(item => item.Type is "Container" or "Pod"))
+        {
+            if (item.Type == "Container")
+            {
+                foreach (var container in pod.Spec.Containers.Concat(pod.Spec.InitContainers))
+                    Check(item, container.Resources.Requests, container.Resources.Limits, errors);
+            }
+            else
+            {
+                Check(item, Total(pod, resources => resources.Requests), Total(pod, resources => resources.Limits), errors);
+            }
+        }
+        if (errors.Count > 0)
+        {
+            throw StatusException.Forbidden(Pod.KindInfo, AdmissionChain.NameOf(pod.Metadata),
+                errors.Count == 1 ? errors[0] : $"[{string.Join(", ", errors.Distinct(StringComparer.Ordinal))}]");
+        }
+    }
+
+    private static void Check(LimitRangeItem item, ApiMap<Quantity> requests, ApiMap<Quantity> limits, List<string> errors)
+    {
+        foreach (var (name, minimum) in item.Min)
+        {
+            if (!requests.TryGetValue(name, out var request))
+                errors.Add($"minimum {name} usage per {item.Type} is {minimum}.  No request is specified");
+            else if (request < minimum)
+                errors.Add($"minimum {name} usage per {item.Type} is {minimum}, but request is {request}");
+            if (limits.TryGetValue(name, out var limit) && limit < minimum)
+                errors.Add($"minimum {name} usage per {item.Type} is {minimum}, but limit is {limit}");
+        }
+        foreach (var (name, maximum) in item.Max)
+        {
+            if (!limits.TryGetValue(name, out var limit))
+                errors.Add($"maximum {name} usage per {item.Type} is {maximum}.  No limit is specified");
+            else if (limit > maximum)
+                errors.Add($"maximum {name} usage per {item.Type} is {maximum}, but limit is {limit}");
+            if (requests.TryGetValue(name, out var request) && request > maximum)
+                errors.Add($"maximum {name} usage per {item.Type} is {maximum}, but request is {request}");
+        }
+        foreach (var (name, ratio) in item.MaxLimitRequestRatio)
+        {
+            if (!requests.TryGetValue(name, out var request) || request.IsZero)
+                errors.Add($"{name} max limit to request ratio per {item.Type} is {ratio}, but no request is specified or request is 0");
+            else if (!limits.TryGetValue(name, out var limit) || limit.IsZero)
+                errors.Add($"{name} max limit to request ratio per {item.Type} is {ratio}, but no limit is specified or limit is 0");
+            else if (limit.Value / request.Value > ratio.Value)
+            {
+                errors.Add(FormattableString.Invariant(
+                    $"{name} max limit to request ratio per {item.Type} is {ratio}, but provided ratio is {limit.Value / request.Value:F6}"));
+            }
+        }
+    }
+
+    /// <summary>Containers side by side add up; init containers run alone, so the largest counts.</summary>
+    private static ApiMap<Quantity> Total(Pod pod, Func<ResourceRequirements, ApiMap<Quantity>> read)
+    {
+        var total = new SortedDictionary<string, Quantity>(StringComparer.Ordinal);
+        foreach (var (name, value) in pod.Spec.Containers.SelectMany(container => read(container.Resources)))
+            total[name] = total.TryGetValue(name, out var sum) ? sum + value : value;
+        foreach (var (name, value) in pod.Spec.InitContainers.SelectMany(container => read(container.Resources)))
+            total[name] = total.TryGetValue(name, out var sum) && sum > value ? sum : value;
+        return ApiMap.From(total);
+    }
+
+    private IEnumerable<LimitRangeItem> Items(string @namespace) => store.Snapshot().Range(_ranges.ListPrefix(@namespace))
+        .SelectMany(entry => ((LimitRange)StoredObject.Read(_ranges, entry)).Spec.Limits);
+}

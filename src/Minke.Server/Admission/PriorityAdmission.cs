@@ -1,0 +1,69 @@
+using System.Globalization;
+using Minke.Api;
+using Minke.Api.Core.V1;
+using Minke.Api.Scheduling.V1;
+using Minke.Server.Registry;
+using Minke.Store;
+
+namespace Minke.Server.Admission;
+
+/// <summary>The number behind a pod's priority class.</summary>
+internal sealed class PriorityAdmission(IStateStore store, ResourceCatalog catalog)
+{
+    private const string Default = "PreemptLowerPriority";
+
+    private readonly Resource? _classes = catalog.Find(PriorityClass.KindInfo);
+
+    public Pod Admit(Pod pod)
+    {
+        var (name, priority, preemption) = (pod.Spec.PriorityClassName, 0, Default);
+        if (name.Length == 0)
+        {
+            if (GlobalDefault() is { } byDefault)
+                (name, priority, preemption) = (byDefault.Metadata.Name, byDefault.Value, byDefault.PreemptionPolicy ?? Default);
+        }
+        else if (Find(name) is { } found)
+        {
+            (priority, preemption) = found;
+        }
+        else
+        {
+            throw Forbidden(pod, $"no PriorityClass with name {name} was found");
+        }
+
+        if (pod.Spec.Priority is { } given && given != priority)
+        {
+            throw Forbidden(pod, string.Create(CultureInfo.InvariantCulture,
+                $"the integer value of priority ({given}) must not be provided in pod spec; priority admission controller computed {priority} from the given PriorityClass name"));
+        }
+        if (pod.Spec.PreemptionPolicy is { } policy && policy != preemption)
+        {
+            throw Forbidden(pod, $"the string value of PreemptionPolicy ({policy}) must not be provided in pod spec; "
+                + $"priority admission controller computed {preemption} from the given PriorityClass name");
+        }
+        return pod with { Spec = pod.Spec with { PriorityClassName = name, Priority = priority, PreemptionPolicy = preemption } };
+    }
+
+    private (int Priority, string Preemption)? Find(string name)
+    {
+        if (_classes is not null && store.Snapshot().Get(_classes.Key("", name)) is { } entry)
+        {
+            var found = (PriorityClass)StoredObject.Read(_classes, entry);
+            return (found.Value, found.PreemptionPolicy ?? Default);
+        }
+        return name switch
+        {
+            "system-cluster-critical" => (2_000_000_000, Default),
+            "system-node-critical" => (2_000_001_000, Default),
+            _ => null,
+        };
+    }
+
+    // Of several the lowest holds, as upstream.
+    private PriorityClass? GlobalDefault() => _classes is null ? null : store.Snapshot().Range(_classes.Prefix)
+        .Select(entry => (PriorityClass)StoredObject.Read(_classes, entry))
+        .Where(one => one.GlobalDefault)
+        .MinBy(one => one.Value);
+
+    private static StatusException Forbidden(Pod pod, string why) => StatusException.Forbidden(Pod.KindInfo, AdmissionChain.NameOf(pod.Metadata), why);
+}

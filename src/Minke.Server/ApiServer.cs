@@ -1,0 +1,153 @@
+using System.Net;
+using System.Net.Security;
+using System.Security.Authentication;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Minke.Api;
+using Minke.Client;
+using Minke.Server.Access;
+using Minke.Server.Admission;
+using Minke.Server.Discovery;
+using Minke.Server.Health;
+using Minke.Server.InProcess;
+using Minke.Server.Registry;
+using Minke.Server.Requests;
+using Minke.Server.Subresources;
+using Minke.Store;
+
+namespace Minke.Server;
+
+/// <summary>
+/// The Kubernetes API over a store: HTTPS (HTTP/1.1 and HTTP/2) for everybody, and <see cref="Client"/> for what lives in this process.
+/// </summary>
+public sealed class ApiServer : IAsyncDisposable
+{
+    // A request line with a long selector, and the headers of a browser behind a proxy. Go's limit for all headers is 1 MiB.
+    private const int MaxRequestLineBytes = 64 * 1024;
+    private const int MaxHeaderBytes = 1024 * 1024;
+    private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(5);
+
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly WebApplication _host;
+    private readonly IServer _kestrel;
+    private readonly RequestHandler _handler;
+    private bool _isStarted;
+
+    public ApiServer(ApiServerOptions options, IStateStore store, IdSource ids, TimeProvider clock, ILoggerFactory loggers)
+    {
+        var catalog = new ResourceCatalog(options.Kinds);
+        var admission = new AdmissionChain(store, catalog, ids, clock);
+        var registry = new ObjectRegistry(store, catalog, admission, ids, clock) { HasGarbageCollector = options.HasGarbageCollector };
+        var tokens = new ServiceAccountTokens(options.ServiceAccountKey, store, catalog, ids, clock);
+        var pods = new PodOperations(registry);
+        var tokenRequests = new TokenRequests(registry, tokens);
+        Client = new InProcessClient(registry, pods, tokenRequests);
+
+        var resources = new ResourceHandler(registry, ids);
+        var checks = new List<HealthCheck>
+        {
+            new("ping", () => null),
+            new("log", () => null),
+            new("etcd", () => store.Trouble),
+            new("shutdown", () => _stopping.IsCancellationRequested ? "the server is stopping" : null, IsForReadiness: true),
+        };
+        checks.AddRange(options.HealthChecks);
+        _handler = new RequestHandler(
+            catalog, resources, new SubresourceHandler(resources, pods, tokenRequests), new VirtualResources(registry, pods, tokens),
+            new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
+            new HealthEndpoints(checks), new ServerMetrics(store, catalog), new Authenticator(options.ClientAuthority, tokens, clock),
+            clock, loggers.CreateLogger<ApiServer>(), _stopping.Token);
+        _host = CreateHost(options, loggers);
+        _kestrel = _host.Services.GetRequiredService<IServer>();
+    }
+
+    /// <summary>The API without a socket; works from the start, and after <see cref="DisposeAsync"/> as long as the store does.</summary>
+    public IApiClient Client { get; }
+
+    /// <summary>Where it listens, once started.</summary>
+    public IReadOnlyList<IPEndPoint> Endpoints { get; private set; } = [];
+
+    /// <summary>Listens.</summary>
+    /// <exception cref="IOException">An address is in use.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        _isStarted = true;
+        await _kestrel.StartAsync(new Application(_handler), cancellationToken);
+        Endpoints = [.. _kestrel.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses
+            .Select(address => IPEndPoint.Parse(new Uri(address).Authority))];
+    }
+
+    /// <summary>Ends watches, lets requests finish for a moment, and closes.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        if (_isStarted)
+        {
+            using var deadline = new CancellationTokenSource(StopWithin);
+            await _kestrel.StopAsync(deadline.Token);
+        }
+        await _host.DisposeAsync();
+        _stopping.Dispose();
+    }
+
+    /// <summary>Kestrel alone of what a web host has: its parts need a container, our requests do not.</summary>
+    private static WebApplication CreateHost(ApiServerOptions options, ILoggerFactory loggers)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddSingleton(loggers);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => Configure(kestrel, options));
+        return builder.Build();
+    }
+
+    private static void Configure(KestrelServerOptions kestrel, ApiServerOptions options)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = null; // Bodies are counted as they are read; streams have no limit.
+        kestrel.Limits.MaxRequestLineSize = MaxRequestLineBytes;
+        kestrel.Limits.MaxRequestHeadersTotalSize = MaxHeaderBytes;
+        kestrel.Limits.MinRequestBodyDataRate = null;
+        kestrel.Limits.MinResponseDataRate = null; // A watch may be silent for long.
+        kestrel.Limits.MaxRequestBufferSize = RequestBody.MaxBytes * 2;
+        kestrel.Limits.Http2.MaxStreamsPerConnection = 250; // As upstream.
+        kestrel.Limits.Http2.InitialConnectionWindowSize = 1024 * 1024;
+        foreach (var endpoint in options.Listen)
+        {
+            kestrel.Listen(endpoint, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1AndHttp2;
+                listen.UseHttps(new TlsHandshakeCallbackOptions
+                {
+                    OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions
+                    {
+                        ServerCertificate = options.Certificate(),
+                        ClientCertificateRequired = true,
+                        // Whether a certificate is believed is authentication's to say: 401 tells more than a broken handshake.
+#pragma warning disable CA5359
+                        RemoteCertificateValidationCallback = (_, _, _, _) => true,
+#pragma warning restore CA5359
+                        EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+                    }),
+                });
+            });
+        }
+    }
+
+    private sealed class Application(RequestHandler handler) : IHttpApplication<HttpContext>
+    {
+        public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
+
+        public Task ProcessRequestAsync(HttpContext context) => handler.HandleAsync(context);
+
+        public void DisposeContext(HttpContext context, Exception? exception)
+        {
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Minke.Api;
+using Minke.Server.Health;
+
+namespace Minke.Server;
+
+/// <summary>What an <see cref="ApiServer"/> is told about itself.</summary>
+public sealed record ApiServerOptions
+{
+    /// <summary>Where it listens; port 0 takes a free one.</summary>
+    public required IReadOnlyList<IPEndPoint> Listen { get; init; }
+
+    /// <summary>What it shows; asked anew for each connection, so a renewed certificate is used at once.</summary>
+    public required Func<X509Certificate2> Certificate { get; init; }
+
+    /// <summary>Whose client certificates it believes.</summary>
+    public required X509Certificate2 ClientAuthority { get; init; }
+
+    /// <summary>Signs service account tokens: an ECDSA (P-256) or RSA key.</summary>
+    public required AsymmetricAlgorithm ServiceAccountKey { get; init; }
+
+    public IReadOnlyList<KindInfo> Kinds { get; init; } = ServedKinds.Default;
+
+    /// <summary>Parts beside the server itself whose health counts.</summary>
+    public IReadOnlyList<HealthCheck> HealthChecks { get; init; } = [];
+
+    /// <summary>What <c>/version</c> says: the Kubernetes version whose behaviour this is, and ours.</summary>
+    public string GitVersion { get; init; } = "v1.32.4+minke.0.1.0";
+
+    /// <summary>Set once a garbage collector runs: deletions then leave it the foreground and orphan work.</summary>
+    public bool HasGarbageCollector { get; init; }
+}

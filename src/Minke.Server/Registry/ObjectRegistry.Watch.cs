@@ -1,0 +1,114 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Minke.Api;
+using Minke.Client;
+using Minke.Store;
+
+namespace Minke.Server.Registry;
+
+/// <summary>One thing to tell a watcher.</summary>
+/// <param name="Entry">What to show: as it is now, or as it last was when it left.</param>
+/// <param name="Revision">The resourceVersion it is shown with.</param>
+/// <param name="EndsInitialEvents">A bookmark after the last object that was there already.</param>
+internal readonly record struct Notice(WatchEventType Type, Entry? Entry, Revision Revision, bool EndsInitialEvents = false);
+
+/// <summary>Watches: the store's changes as a client with selectors sees them, entering and leaving.</summary>
+internal sealed partial class ObjectRegistry
+{
+    // Upstream's cacher sends one about every minute.
+    private static readonly TimeSpan BookmarkPeriod = TimeSpan.FromMinutes(1);
+
+    /// <summary>Batches of notices; ends when the timeout has passed.</summary>
+    /// <exception cref="StatusException">410: the revision is compacted, or the watcher is too slow. In the stream's words.</exception>
+    public async IAsyncEnumerable<List<Notice>> WatchAsync(
+        Resource resource, string @namespace, ListQuery query, TimeSpan timeout, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var options = query.Options;
+        var prefix = query.Fields.Name is { } name && (!resource.IsNamespaced || @namespace.Length > 0)
+            ? resource.Key(@namespace, name) : resource.ListPrefix(@namespace);
+        var isStreamingList = options.SendInitialEvents == true;
+        var startsWithState = isStreamingList || (options.SendInitialEvents is null && query.Revision is null or { Value: 0 });
+        if (isStreamingList && query.Revision is { Value: > 0 } atLeast)
+            await WaitForAsync(atLeast, cancellationToken);
+
+        var snapshot = startsWithState ? store.Snapshot() : null;
+        var after = snapshot?.Revision ?? query.Revision ?? store.CurrentRevision;
+        // A revision from the future (a client of another life of this cluster): whatever comes after it.
+        var skipUpTo = after;
+        if (after > store.CurrentRevision)
+            after = store.CurrentRevision;
+        using var watch = store.Watch(prefix, after) ?? throw StatusException.Expired(string.Create(
+            CultureInfo.InvariantCulture, $"too old resource version: {after} ({store.CompactedRevision})"));
+
+        if (snapshot is not null)
+        {
+            yield return InitialState(resource, prefix, snapshot, query);
+            if (isStreamingList && options.AllowWatchBookmarks)
+                yield return [new Notice(WatchEventType.Bookmark, null, snapshot.Revision, EndsInitialEvents: true)];
+        }
+
+        var end = timeout == Timeout.InfiniteTimeSpan ? DateTimeOffset.MaxValue : clock.GetUtcNow() + timeout;
+        var nextBookmark = clock.GetUtcNow() + BookmarkPeriod;
+        while (true)
+        {
+            var now = clock.GetUtcNow();
+            if (now >= end)
+                yield break;
+            var wait = options.AllowWatchBookmarks && nextBookmark < end ? nextBookmark - now : end - now;
+            var batch = await ReadAsync(watch, wait < TimeSpan.Zero ? TimeSpan.Zero : wait, cancellationToken);
+            var notices = new List<Notice>(batch.Changes.Count);
+            foreach (var change in batch.Changes)
+            {
+                if (change.Revision > skipUpTo && (prefix[^1] == '/' || change.Key == prefix) && Translate(resource, query, change) is { } notice)
+                    notices.Add(notice);
+            }
+            if (options.AllowWatchBookmarks && clock.GetUtcNow() >= nextBookmark)
+            {
+                notices.Add(new Notice(WatchEventType.Bookmark, null, batch.Revision));
+                nextBookmark = clock.GetUtcNow() + BookmarkPeriod;
+            }
+            if (notices.Count > 0)
+                yield return notices;
+        }
+    }
+
+    private static List<Notice> InitialState(Resource resource, string prefix, Snapshot snapshot, ListQuery query)
+    {
+        var notices = new List<Notice>();
+        foreach (var entry in snapshot.Range(prefix))
+        {
+            if ((prefix[^1] == '/' || entry.Key == prefix) && (query.IsEverything || query.Matches(StoredObject.Read(resource, entry))))
+                notices.Add(new(WatchEventType.Added, entry, entry.Modified));
+        }
+        return notices;
+    }
+
+    /// <summary>An object that a selector stops matching is gone for that watcher; one it begins to match is new.</summary>
+    private static Notice? Translate(Resource resource, ListQuery query, Change change)
+    {
+        var was = change.Previous is { } previous && (query.IsEverything || query.Matches(StoredObject.Read(resource, previous)));
+        var isNow = change.Current is { } current && (query.IsEverything || query.Matches(StoredObject.Read(resource, current)));
+        return (was, isNow) switch
+        {
+            (false, true) => new(WatchEventType.Added, change.Current, change.Revision),
+            (true, true) => new(WatchEventType.Modified, change.Current, change.Revision),
+            // What left shows its last matching state, at the revision of its leaving.
+            (true, false) => new(WatchEventType.Deleted, change.Previous, change.Revision),
+            _ => null,
+        };
+    }
+
+    private static async ValueTask<ChangeBatch> ReadAsync(StateWatch watch, TimeSpan atMost, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await watch.ReadAsync(atMost > MaxTimer ? MaxTimer : atMost, cancellationToken);
+        }
+        catch (WatchTooSlowException)
+        {
+            throw StatusException.Expired("too old resource version: the watch was not read fast enough");
+        }
+    }
+
+    private static readonly TimeSpan MaxTimer = TimeSpan.FromDays(1);
+}

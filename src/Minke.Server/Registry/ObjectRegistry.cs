@@ -1,0 +1,279 @@
+using System.Globalization;
+using Minke.Api;
+using Minke.Api.Meta.V1;
+using Minke.Server.Admission;
+using Minke.Store;
+
+namespace Minke.Server.Registry;
+
+/// <summary>
+/// Objects of every kind over the store: what upstream's generic registry does. Reads come from a snapshot; a write is read, changed,
+/// admitted, validated and swapped in, and tried again when somebody else was first.
+/// </summary>
+internal sealed partial class ObjectRegistry(
+    IStateStore store, ResourceCatalog catalog, AdmissionChain admission, IdSource ids, TimeProvider clock)
+{
+    // As upstream: names drawn before a generateName gives up, and rounds of an update that keeps losing.
+    private const int GenerateNameAttempts = 8;
+    private const int PatchAttempts = 5;
+    private const int UpdateAttempts = 100;
+    private const int MaxGeneratedBaseLength = 58;
+
+    public ResourceCatalog Catalog => catalog;
+    public IStateStore Store => store;
+    public TimeProvider Clock => clock;
+
+    public Entry GetEntry(Resource resource, string @namespace, string name) =>
+        store.Snapshot().Get(resource.Key(@namespace, name)) ?? throw StatusException.NotFound(resource.Kind, name);
+
+    public IKubeObject? TryGet(Resource resource, string @namespace, string name) =>
+        store.Snapshot().Get(resource.Key(@namespace, name)) is { } entry ? StoredObject.Read(resource, entry) : null;
+
+    public async Task<Written> CreateAsync(Resource resource, string @namespace, IKubeObject value, WriteContext context, CancellationToken cancellationToken)
+    {
+        value = WithNamespace(resource, value, @namespace);
+        if (value.Metadata.ResourceVersion is not ("" or "0"))
+            throw StatusException.InternalError("resourceVersion should not be set on objects to be created");
+        value = await admission.AdmitCreateAsync(resource, @namespace, value, context, cancellationToken);
+
+        var metadata = value.Metadata;
+        var isGenerated = metadata.Name.Length == 0 && metadata.GenerateName.Length > 0;
+        value = value.WithMetadata(metadata with
+        {
+            Uid = ids.NewUid(),
+            CreationTimestamp = Time.From(clock.GetUtcNow()),
+            DeletionTimestamp = null,
+            DeletionGracePeriodSeconds = null,
+            ResourceVersion = "",
+            SelfLink = "",
+            Generation = resource.Behavior.CountsGeneration ? 1 : 0,
+            ManagedFields = default,
+        });
+        value = resource.Behavior.PrepareForCreate(value);
+
+        for (var attempt = 1; ; attempt++)
+        {
+            if (isGenerated)
+                value = value.WithMetadata(value.Metadata with { Name = GenerateName(value.Metadata.GenerateName) });
+            if (attempt == 1)
+            {
+                Validate(resource, value, old: null);
+                admission.ValidateCreate(resource, @namespace, value, context);
+                context.Warnings.AddRange(resource.Behavior.Warnings(value, null));
+            }
+            var name = value.Metadata.Name;
+            var key = resource.Key(@namespace, name);
+            if (context.IsDryRun)
+            {
+                if (store.Snapshot().Get(key) is null)
+                    return new(value, null, IsCreated: true);
+            }
+            else
+            {
+                var stored = resource.Conversion is null ? value : resource.Conversion.ToStored(value);
+                var result = await PutAsync(key, StoredObject.Encode(stored), Revision.None, cancellationToken);
+                if (result.Outcome == WriteOutcome.Committed)
+                {
+                    stored = StoredObject.Remember(result.Entry!, stored);
+                    return new(resource.Conversion is null ? stored : StoredObject.Read(resource, result.Entry!), result.Entry, IsCreated: true);
+                }
+            }
+            if (!isGenerated)
+                throw StatusException.AlreadyExists(resource.Kind, name);
+            if (attempt == GenerateNameAttempts)
+            {
+                throw StatusException.Of(
+                    409, StatusReason.AlreadyExists,
+                    $"{Qualified(resource)} \"{name}\" already exists, the server was not able to generate a unique name for the object",
+                    new() { Name = name, Group = resource.Kind.Group, Kind = resource.Kind.Plural, RetryAfterSeconds = 1 });
+            }
+        }
+    }
+
+    /// <summary>Replaces an object with what <paramref name="change"/> makes of it; "" is the main resource.</summary>
+    /// <param name="change">From the object there is; null when there is none and the kind may be created by PUT.</param>
+    /// <param name="isPatch">Tried again a few times only, and never creates.</param>
+    public async Task<Written> UpdateAsync(
+        Resource resource, string subresource, string @namespace, string name, Func<IKubeObject?, IKubeObject> change,
+        bool isPatch, WriteContext context, CancellationToken cancellationToken)
+    {
+        var key = resource.Key(@namespace, name);
+        for (var attempt = 1; ; attempt++)
+        {
+            if (store.Snapshot().Get(key) is not { } entry)
+            {
+                if (isPatch || subresource.Length > 0 || !resource.AllowsCreateOnUpdate)
+                    throw StatusException.NotFound(resource.Kind, name);
+                var created = change(null);
+                if (created.Metadata.ResourceVersion is not ("" or "0") || created.Metadata.Uid.Length > 0)
+                    throw StatusException.NotFound(resource.Kind, name);
+                return await CreateAsync(resource, @namespace, created, context, cancellationToken);
+            }
+
+            var old = StoredObject.Read(resource, entry);
+            var value = WithNamespace(resource, change(old), @namespace);
+            var isUnconditional = CheckPreconditions(resource, name, value, old, isPatch);
+            var warned = context.Warnings.Count;
+            value = await PrepareUpdateAsync(resource, subresource, @namespace, value, old, context, cancellationToken);
+
+            var stored = resource.Conversion is null ? value : resource.Conversion.ToStored(value);
+            var encoded = StoredObject.Encode(stored);
+            if (encoded.AsSpan().SequenceEqual(entry.Value.Span))
+                return new(old, entry);
+            var isLast = IsLastUpdate(value, old);
+            if (context.IsDryRun)
+                return new(value.WithMetadata(value.Metadata with { ResourceVersion = old.Metadata.ResourceVersion }), null, IsRemoved: isLast);
+
+            var result = isLast
+                ? await DeleteAsync(key, entry.Modified, cancellationToken)
+                : await PutAsync(key, encoded, entry.Modified, cancellationToken);
+            if (result.Outcome == WriteOutcome.Committed)
+            {
+                if (isLast)
+                    return new(value.WithMetadata(value.Metadata with { ResourceVersion = result.Revision.ToString() }), null, IsRemoved: true);
+                stored = StoredObject.Remember(result.Entry!, stored);
+                return new(resource.Conversion is null ? stored : StoredObject.Read(resource, result.Entry!), result.Entry);
+            }
+            if (attempt >= (isPatch ? PatchAttempts : UpdateAttempts) || !(isPatch || isUnconditional))
+                throw StatusException.Modified(resource.Kind, name);
+            context.Warnings.RemoveRange(warned, context.Warnings.Count - warned);
+        }
+    }
+
+    /// <summary>True when the new object asks for no particular version.</summary>
+    private static bool CheckPreconditions(Resource resource, string name, IKubeObject value, IKubeObject old, bool isPatch)
+    {
+        var (asked, uid) = (value.Metadata.ResourceVersion, value.Metadata.Uid);
+        if (uid.Length > 0 && uid != old.Metadata.Uid)
+        {
+            throw StatusException.Conflict(resource.Kind, name,
+                $"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.Metadata.Uid}");
+        }
+        if (asked is "" or "0")
+        {
+            if (resource.AllowsUnconditionalUpdate || isPatch)
+                return true;
+            var errors = new FieldErrors();
+            errors.Invalid("metadata.resourceVersion", new Unquoted("0x0"), "must be specified for an update");
+            throw StatusException.Invalid(resource.Kind, name, errors);
+        }
+        if (!ulong.TryParse(asked, NumberStyles.None, CultureInfo.InvariantCulture, out _))
+        {
+            var errors = new FieldErrors();
+            errors.Invalid("resourceVersion", asked, $"strconv.ParseUint: parsing {FieldErrors.Quote(asked)}: invalid syntax");
+            throw StatusException.Invalid(resource.Kind, name, errors);
+        }
+        return asked == old.Metadata.ResourceVersion ? false : throw StatusException.Modified(resource.Kind, name);
+    }
+
+    private async Task<IKubeObject> PrepareUpdateAsync(
+        Resource resource, string subresource, string @namespace, IKubeObject value, IKubeObject old, WriteContext context, CancellationToken cancellationToken)
+    {
+        var (metadata, before) = (value.Metadata, old.Metadata);
+        value = value.WithMetadata(metadata with
+        {
+            Uid = before.Uid,
+            ResourceVersion = "",
+            SelfLink = "",
+            CreationTimestamp = before.CreationTimestamp,
+            // Only a DELETE sets these, and nothing takes them back.
+            DeletionTimestamp = before.DeletionTimestamp,
+            DeletionGracePeriodSeconds = before.DeletionGracePeriodSeconds,
+            Generation = before.Generation,
+            GenerateName = metadata.GenerateName.Length == 0 ? before.GenerateName : metadata.GenerateName,
+            ManagedFields = default,
+        });
+        var behavior = resource.Behavior;
+        if (subresource == "status")
+        {
+            value = behavior.PrepareForStatusUpdate(value, old);
+            var errors = new FieldErrors();
+            ObjectMetaRules.ValidateUpdate(value.Metadata, before, errors);
+            behavior.ValidateStatus(value, old, errors);
+            ThrowIfAny(resource, value, errors);
+            return value;
+        }
+        if (SubresourceRules.Prepare(resource, subresource, value, old) is { } prepared)
+        {
+            // Each of these changes one thing that an update of the object itself may not, so its validation does not apply.
+            return behavior.CountsGeneration && behavior.SpecDiffers(prepared, old)
+                ? prepared.WithMetadata(prepared.Metadata with { Generation = before.Generation + 1 })
+                : prepared;
+        }
+        value = behavior.PrepareForUpdate(value, old);
+        value = await admission.AdmitUpdateAsync(resource, subresource, @namespace, value, old, context, cancellationToken);
+        if (behavior.CountsGeneration && behavior.SpecDiffers(value, old))
+            value = value.WithMetadata(value.Metadata with { Generation = before.Generation + 1 });
+        Validate(resource, value, old);
+        context.Warnings.AddRange(behavior.Warnings(value, old));
+        return value;
+    }
+
+    private static void Validate(Resource resource, IKubeObject value, IKubeObject? old)
+    {
+        var errors = new FieldErrors();
+        resource.Behavior.Validate(value, old, errors);
+        ThrowIfAny(resource, value, errors);
+    }
+
+    private static void ThrowIfAny(Resource resource, IKubeObject value, FieldErrors errors)
+    {
+        if (errors.Count > 0)
+            throw StatusException.Invalid(resource.Kind, value.Metadata.Name, errors);
+    }
+
+    /// <summary>An object on its way out goes with the update that takes its last finalizer.</summary>
+    private static bool IsLastUpdate(IKubeObject value, IKubeObject old) =>
+        old.Metadata.DeletionTimestamp is not null && value.Metadata.Finalizers.IsEmpty
+        && (old is Minke.Api.Core.V1.Namespace
+            ? value is Minke.Api.Core.V1.Namespace { Spec.Finalizers.IsEmpty: true }
+            : old.Metadata.DeletionGracePeriodSeconds == 0);
+
+    /// <summary>Objects that carry another namespace than the request names are refused.</summary>
+    private static IKubeObject WithNamespace(Resource resource, IKubeObject value, string @namespace)
+    {
+        var own = value.Metadata.Namespace;
+        if (!resource.IsNamespaced)
+            return own.Length == 0 ? value : value.WithMetadata(value.Metadata with { Namespace = "" });
+        if (own == @namespace)
+            return value;
+        if (own.Length == 0)
+            return value.WithMetadata(value.Metadata with { Namespace = @namespace });
+        throw StatusException.BadRequest("the namespace of the provided object does not match the namespace sent on the request");
+    }
+
+    private string GenerateName(string baseName) =>
+        (baseName.Length > MaxGeneratedBaseLength ? baseName[..MaxGeneratedBaseLength] : baseName) + ids.NewSuffix();
+
+    private async ValueTask<WriteResult> PutAsync(string key, byte[] value, Revision expected, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await store.PutAsync(key, value, expected, cancellationToken);
+        }
+        catch (StoreUnavailableException e)
+        {
+            throw StatusException.ServiceUnavailable(e.Message);
+        }
+    }
+
+    private async ValueTask<WriteResult> DeleteAsync(string key, Revision expected, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await store.DeleteAsync(key, expected, cancellationToken);
+        }
+        catch (StoreUnavailableException e)
+        {
+            throw StatusException.ServiceUnavailable(e.Message);
+        }
+    }
+
+    private static string Qualified(Resource resource) =>
+        resource.Kind.Group.Length == 0 ? resource.Kind.Plural : $"{resource.Kind.Plural}.{resource.Kind.Group}";
+
+    private sealed record Unquoted(string Text)
+    {
+        public override string ToString() => Text;
+    }
+}

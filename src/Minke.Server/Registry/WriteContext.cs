@@ -1,0 +1,25 @@
+using Minke.Api;
+using Minke.Server.Access;
+using Minke.Store;
+
+namespace Minke.Server.Registry;
+
+/// <summary>Who writes, how, and what they should be told beside the answer.</summary>
+internal sealed class WriteContext
+{
+    public required UserInfo User { get; init; }
+
+    /// <summary>Everything is checked and answered as if, nothing is stored.</summary>
+    public bool IsDryRun { get; init; }
+    public string FieldManager { get; init; } = "";
+
+    /// <summary>Texts of <c>Warning</c> headers.</summary>
+    public List<string> Warnings { get; } = [];
+}
+
+/// <summary>The outcome of a write.</summary>
+/// <param name="Object">As it is now, in the served kind; as it last was when removed.</param>
+/// <param name="Entry">As it is stored; null after a dry run or a removal.</param>
+/// <param name="IsCreated">A PUT that made a new object.</param>
+/// <param name="IsRemoved">The object is gone.</param>
+internal readonly record struct Written(IKubeObject Object, Entry? Entry, bool IsCreated = false, bool IsRemoved = false);

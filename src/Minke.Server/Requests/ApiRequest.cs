@@ -1,0 +1,40 @@
+using Microsoft.AspNetCore.Http;
+using Minke.Api;
+using Minke.Server.Access;
+using Minke.Server.Registry;
+
+namespace Minke.Server.Requests;
+
+/// <summary>One request to a resource on its way: who asks, what for, and in which form the answer goes out.</summary>
+internal sealed class ApiRequest
+{
+    public required HttpContext Http { get; init; }
+    public required UserInfo User { get; init; }
+    public required RequestTarget Target { get; init; }
+    public required Resource Resource { get; init; }
+
+    /// <summary>The API verb: get, list, watch, create, update, patch, delete, deletecollection.</summary>
+    public required string Verb { get; init; }
+    public required MediaType Media { get; init; }
+
+    /// <summary>Cancelled when the client leaves, the time is up or the server stops.</summary>
+    public required CancellationToken Cancelled { get; init; }
+
+    public string Namespace => Target.Namespace;
+    public string Name => Target.Name;
+
+    public WriteContext Context(ApiList<string> dryRun, string fieldManager = "")
+    {
+        var errors = new FieldErrors();
+        DryRun.Validate(dryRun, errors);
+        if (errors.Count > 0)
+            throw StatusException.Invalid("meta.k8s.io", Verb switch { "create" => "CreateOptions", "patch" => "PatchOptions", _ => "UpdateOptions" }, "", errors);
+        return new() { User = User, IsDryRun = DryRun.IsOn(dryRun), FieldManager = fieldManager };
+    }
+
+    public required TimeProvider Clock { get; init; }
+
+    public ValueTask<byte[]> BodyAsync() => RequestBody.ReadAsync(Http, Cancelled);
+
+    public BodyFormat BodyFormat => MediaType.OfBody(Http.Request.ContentType ?? "");
+}

@@ -1,0 +1,193 @@
+using System.Text;
+using System.Text.Json;
+using Minke.Api;
+using Minke.Server.Registry;
+
+namespace Minke.Server.Requests;
+
+internal enum FieldValidation { Ignore, Warn, Strict }
+
+/// <summary>A request's body as an object of the kind the path names, with upstream's errors.</summary>
+internal static class ObjectDecoder
+{
+    private const string SchemeName = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30";
+    private const int SummaryLength = 30;
+
+    /// <summary>Decoded and with its defaults.</summary>
+    /// <exception cref="StatusException">400: not JSON, another kind, a wrong type, or under Strict a field that is unknown.</exception>
+    public static IKubeObject Decode(Resource resource, byte[] body, BodyFormat format, FieldValidation validation, WriteContext context)
+    {
+        var kind = resource.Kind;
+        if (format == BodyFormat.Protobuf)
+            return WithDefaults(resource, DecodeProto(kind, body));
+        var json = format == BodyFormat.Yaml ? FromYaml(kind, body) : body;
+        var (apiVersion, kindName) = ReadType(kind, json, body);
+        return WithDefaults(resource, ReadJson(kind, json, apiVersion, kindName, validation, context));
+    }
+
+    /// <summary>As <see cref="Decode"/>, of JSON made by a patch.</summary>
+    public static IKubeObject DecodePatched(Resource resource, byte[] json, FieldValidation validation, WriteContext context) =>
+        WithDefaults(resource, ReadJson(resource.Kind, json, resource.Kind.ApiVersion, resource.Kind.Kind, validation, context));
+
+    public static IKubeObject WithDefaults(Resource resource, IKubeObject value) => resource.Behavior.Default(value.WithConstantDefaults());
+
+    /// <summary>A body of a type that is no kind of its own, such as DeleteOptions.</summary>
+    public static T Decode<T>(string typeName, byte[] body, BodyFormat format, JsonRead<T> read, ProtoRead<T> readProto)
+    {
+        try
+        {
+            if (format == BodyFormat.Protobuf)
+                return readProto(ProtoEnvelope.Open(body).Raw.Span);
+            return Json.Read(format == BodyFormat.Yaml ? YamlToJson(body) : body, read);
+        }
+        catch (Exception e) when (e is JsonReadException or ProtoReadException or FormatException)
+        {
+            throw StatusException.BadRequest($"the object provided is unrecognized (must be of type {typeName}): {e.Message} ({Summary(body)})");
+        }
+    }
+
+    private static IKubeObject ReadJson(KindInfo kind, byte[] json, string apiVersion, string kindName, FieldValidation validation, WriteContext context)
+    {
+        var strict = new JsonReadContext();
+        IKubeObject value;
+        try
+        {
+            value = kind.ReadJson(json, strict);
+        }
+        catch (JsonReadException e)
+        {
+            throw CannotBeHandled(kind, apiVersion, kindName, e.Message);
+        }
+        if (strict.StrictErrors.Count == 0 || validation == FieldValidation.Ignore)
+            return value;
+        if (validation == FieldValidation.Strict)
+            throw CannotBeHandled(kind, apiVersion, kindName, "strict decoding error: " + string.Join(", ", strict.StrictErrors));
+        context.Warnings.AddRange(strict.StrictErrors);
+        return value;
+    }
+
+    private static IKubeObject DecodeProto(KindInfo kind, byte[] body)
+    {
+        try
+        {
+            var (apiVersion, kindName, raw) = ProtoEnvelope.Open(body);
+            CheckType(kind, apiVersion.Length == 0 ? kind.ApiVersion : apiVersion, kindName.Length == 0 ? kind.Kind : kindName);
+            return kind.ReadProto(raw.Span);
+        }
+        catch (ProtoReadException e)
+        {
+            throw StatusException.BadRequest($"the object provided is unrecognized (must be of type {kind.Kind}): {e.Message} ({Summary(body)})");
+        }
+    }
+
+    private static byte[] FromYaml(KindInfo kind, byte[] body)
+    {
+        try
+        {
+            return YamlToJson(body);
+        }
+        catch (FormatException e)
+        {
+            throw StatusException.BadRequest(
+                $"the object provided is unrecognized (must be of type {kind.Kind}): couldn't get version/kind; json parse error: error converting YAML to JSON: yaml: {e.Message} ({Summary(body)})");
+        }
+    }
+
+    /// <exception cref="FormatException">Not YAML.</exception>
+    public static byte[] YamlToJson(byte[] body)
+    {
+        var documents = YamlReader.Read(Encoding.UTF8.GetString(body));
+        if (documents.Count == 0)
+            return "{}"u8.ToArray();
+        var buffer = new System.Buffers.ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer, Json.WriterOptions))
+            documents[0].Document.WriteTo(writer);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>The type the body claims; what it leaves out is what the path says.</summary>
+    private static (string ApiVersion, string Kind) ReadType(KindInfo kind, byte[] json, byte[] body)
+    {
+        string apiVersion = "", kindName = "";
+        try
+        {
+            var reader = new Utf8JsonReader(json, Json.ReaderOptions);
+            reader.Read();
+            if (reader.TokenType == JsonTokenType.StartObject)
+            {
+                while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+                {
+                    var isVersion = reader.ValueTextEquals("apiVersion"u8);
+                    var isKind = reader.ValueTextEquals("kind"u8);
+                    reader.Read();
+                    if (isVersion && reader.TokenType == JsonTokenType.String)
+                        apiVersion = reader.GetString()!;
+                    else if (isKind && reader.TokenType == JsonTokenType.String)
+                        kindName = reader.GetString()!;
+                    else
+                        reader.Skip();
+                    // Both usually come first; a broken rest is found when the object is read.
+                    if (apiVersion.Length > 0 && kindName.Length > 0)
+                        break;
+                }
+            }
+            else
+            {
+                throw Unrecognized(kind, $"couldn't get version/kind; json parse error: json: cannot unmarshal {Describe(reader.TokenType)} into Go value of type "
+                    + "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }", body);
+            }
+        }
+        catch (JsonException)
+        {
+            throw Unrecognized(kind, "couldn't get version/kind; json parse error: " + GoJsonError.Of(json), body);
+        }
+        if (apiVersion.Length == 0)
+            apiVersion = kind.ApiVersion;
+        if (kindName.Length == 0)
+            kindName = kind.Kind;
+        CheckType(kind, apiVersion, kindName);
+        return (apiVersion, kindName);
+    }
+
+    private static void CheckType(KindInfo kind, string apiVersion, string kindName)
+    {
+        if (apiVersion == kind.ApiVersion && kindName == kind.Kind)
+            return;
+        if (Kinds.Find(apiVersion, kindName) is not { } other)
+            throw CannotBeHandled(kind, apiVersion, kindName, $"no kind \"{kindName}\" is registered for version \"{apiVersion}\" in scheme \"{SchemeName}\"");
+        if (other.Kind == kind.Kind && other.Group == kind.Group)
+        {
+            throw StatusException.BadRequest(
+                $"the API version in the data ({apiVersion}) does not match the expected API version ({kind.ApiVersion})");
+        }
+        throw CannotBeHandled(kind, apiVersion, kindName, $"converting ({GoName(other)}) to ({GoInternalName(kind)}): unknown conversion");
+    }
+
+    private static StatusException CannotBeHandled(KindInfo kind, string apiVersion, string kindName, string why) =>
+        StatusException.BadRequest($"{kindName} in version \"{apiVersion[(apiVersion.IndexOf('/', StringComparison.Ordinal) + 1)..]}\" cannot be handled as a {kind.Kind}: {why}");
+
+    private static StatusException Unrecognized(KindInfo kind, string why, byte[] body) =>
+        StatusException.BadRequest($"the object provided is unrecognized (must be of type {kind.Kind}): {why} ({Summary(body)})");
+
+    private static string GoName(KindInfo kind) => $"{kind.Version}.{kind.Kind}";
+
+    private static string GoInternalName(KindInfo kind) => (kind.Group.Length == 0 ? "core" : kind.Group.Split('.')[0]) + "." + kind.Kind;
+
+    private static string Describe(JsonTokenType type) => type switch
+    {
+        JsonTokenType.StartArray => "array",
+        JsonTokenType.String => "string",
+        JsonTokenType.Number => "number",
+        JsonTokenType.True or JsonTokenType.False => "bool",
+        _ => "null",
+    };
+
+    private static string Summary(byte[] body)
+    {
+        if (body.Length == 0)
+            return "<empty>";
+        var part = body.AsSpan(0, Math.Min(body.Length, SummaryLength));
+        var text = body[0] == '{' ? Encoding.UTF8.GetString(part) : Convert.ToHexStringLower(part);
+        return body.Length > SummaryLength ? text + " ..." : text;
+    }
+}

@@ -1,0 +1,111 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Minke.Api;
+using Minke.Api.Meta.V1;
+using Minke.Client;
+using Minke.Server.Patching;
+using Minke.Server.Registry;
+
+namespace Minke.Server.Requests;
+
+/// <summary>A patch as the change it makes of an object: to JSON, patched, and back, with the errors upstream gives at each step.</summary>
+internal static class PatchBody
+{
+    public const string Types = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
+
+    private static readonly JsonDocumentOptions DocumentOptions = new() { MaxDepth = 128 };
+
+    /// <exception cref="StatusException">415.</exception>
+    public static PatchKind KindOf(string contentType) => contentType.Split(';')[0].Trim() switch
+    {
+        "application/json-patch+json" => PatchKind.Json,
+        "application/merge-patch+json" => PatchKind.Merge,
+        "application/strategic-merge-patch+json" => PatchKind.StrategicMerge,
+        _ => throw Unsupported(),
+    };
+
+    /// <exception cref="StatusException">400: the patch is not JSON. 415: server-side apply, which is not here yet.</exception>
+    public static Func<IKubeObject?, IKubeObject> Change(Resource resource, ApiPatch patch, FieldValidation validation, WriteContext context)
+    {
+        if (patch.Kind == PatchKind.Apply)
+            throw Unsupported();
+        try
+        {
+            JsonNode.Parse(patch.Body, documentOptions: DocumentOptions);
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException)
+        {
+            throw StatusException.BadRequest(patch.Kind == PatchKind.StrategicMerge ? "invalid JSON document" : GoJsonError.Of(patch.Body));
+        }
+        return old => Apply(resource, old!, patch, validation, context);
+    }
+
+    private static IKubeObject Apply(Resource resource, IKubeObject old, ApiPatch patch, FieldValidation validation, WriteContext context)
+    {
+        var document = JsonNode.Parse(Json.Write(old), documentOptions: DocumentOptions)!;
+        var change = JsonNode.Parse(patch.Body, documentOptions: DocumentOptions);
+        try
+        {
+            document = patch.Kind switch
+            {
+                PatchKind.Json => JsonPatch.Apply(document, change),
+                PatchKind.Merge => MergePatch.Apply(document, change),
+                _ => StrategicMergePatch.Apply(document.AsObject(), change as JsonObject ?? throw new PatchException("invalid JSON document"), resource.Kind.Schema),
+            };
+        }
+        catch (PatchException e)
+        {
+            throw e.Failure switch
+            {
+                PatchFailure.Unprocessable => StatusException.Of(
+                    422, StatusReason.Invalid, "the server rejected our request due to an error in our request", StatusDetails.Empty),
+                PatchFailure.TooLarge => StatusException.TooLarge("Request entity too large: " + e.Message),
+                _ => StatusException.BadRequest(e.Message),
+            };
+        }
+        return Decode(resource, document, patch, validation, context);
+    }
+
+    private static IKubeObject Decode(Resource resource, JsonNode? document, ApiPatch patch, FieldValidation validation, WriteContext context)
+    {
+        var json = Bytes(document);
+        var strict = new JsonReadContext();
+        IKubeObject value;
+        try
+        {
+            value = resource.Kind.ReadJson(json, strict);
+        }
+        catch (JsonReadException e)
+        {
+            throw Invalid(patch, e.Message);
+        }
+        if (strict.StrictErrors.Count > 0 && validation == FieldValidation.Strict)
+            throw Invalid(patch, "strict decoding error: " + string.Join(", ", strict.StrictErrors));
+        if (validation == FieldValidation.Warn)
+            context.Warnings.AddRange(strict.StrictErrors);
+        return ObjectDecoder.WithDefaults(resource, value);
+    }
+
+    private static byte[] Bytes(JsonNode? document)
+    {
+        var buffer = new System.Buffers.ArrayBufferWriter<byte>(2048);
+        using (var writer = new Utf8JsonWriter(buffer, Json.WriterOptions))
+        {
+            if (document is null)
+                writer.WriteNullValue();
+            else
+                document.WriteTo(writer);
+        }
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    private static StatusException Invalid(ApiPatch patch, string why)
+    {
+        var errors = new FieldErrors();
+        errors.Invalid("patch", System.Text.Encoding.UTF8.GetString(patch.Body), why);
+        return StatusException.Invalid("", "", "", errors);
+    }
+
+    private static StatusException Unsupported() =>
+        StatusException.UnsupportedMediaType($"the body of the request was in an unknown format - accepted media types include: {Types}");
+}

@@ -1,0 +1,265 @@
+using System.Diagnostics;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Minke.Api;
+using Minke.Api.Meta.V1;
+using Minke.Server.Access;
+using Minke.Server.Discovery;
+using Minke.Server.Health;
+using Minke.Server.Registry;
+using Minke.Server.Subresources;
+
+namespace Minke.Server.Requests;
+
+/// <summary>
+/// The way of every request: limits, who asks, what for, may they, then the verb's own code. Whatever goes wrong on the way becomes a
+/// Status here and nowhere else.
+/// </summary>
+internal sealed partial class RequestHandler(
+    ResourceCatalog catalog, ResourceHandler resources, SubresourceHandler subresources, VirtualResources virtuals, DiscoveryDocuments discovery,
+    HealthEndpoints health, ServerMetrics metrics, Authenticator authenticator, TimeProvider clock, ILogger logger, CancellationToken stopping)
+{
+    // Upstream's --max-requests-inflight and --max-mutating-requests-inflight.
+    private const int MaxReads = 400;
+    private const int MaxWrites = 200;
+    private static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(60);
+
+    private int _reads;
+    private int _writes;
+
+    public async Task HandleAsync(HttpContext http)
+    {
+        var started = Stopwatch.GetTimestamp();
+        var target = RequestTarget.Parse(http.Request.Path.Value ?? "/");
+        var verb = Verb(http, target);
+        CancellationTokenSource? deadline = null;
+        try
+        {
+            var user = Impersonate(http, authenticator.Authenticate(http));
+            if (!target.IsResource)
+            {
+                await HandlePathAsync(http, user);
+                return;
+            }
+            var cancelled = http.RequestAborted;
+            if (IsLongRunning(verb, target))
+            {
+                deadline = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, stopping);
+                cancelled = deadline.Token;
+                await HandleResourceAsync(http, user, target, verb, cancelled);
+                return;
+            }
+            if (Timeout(http) is { } timeout && timeout < RequestTimeout)
+            {
+                deadline = new CancellationTokenSource(timeout, clock);
+                cancelled = deadline.Token;
+            }
+            var isRead = verb is "get" or "list";
+            var inFlight = isRead ? Interlocked.Increment(ref _reads) : Interlocked.Increment(ref _writes);
+            try
+            {
+                metrics.SetInFlight(isRead, inFlight);
+                if (inFlight > (isRead ? MaxReads : MaxWrites) && !user.IsIn(UserInfo.Masters))
+                    throw StatusException.TooManyRequests("too many requests, please try again later", 1);
+                await HandleResourceAsync(http, user, target, verb, cancelled);
+            }
+            finally
+            {
+                _ = isRead ? Interlocked.Decrement(ref _reads) : Interlocked.Decrement(ref _writes);
+            }
+        }
+        catch (StatusException e)
+        {
+            await FailAsync(http, e.Status);
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested || stopping.IsCancellationRequested)
+        {
+            // The client has gone, or we are going: nobody to answer.
+        }
+        catch (OperationCanceledException)
+        {
+            await FailAsync(http, StatusException.Timeout("request did not complete within the allotted timeout").Status);
+        }
+        catch (Exception e)
+        {
+            LogFailed(e, http.Request.Method, http.Request.Path.Value ?? "");
+            await FailAsync(http, StatusException.InternalError(e.Message).Status);
+        }
+        finally
+        {
+            deadline?.Dispose();
+            metrics.Observe(verb, target, http.Response.StatusCode, Stopwatch.GetElapsedTime(started));
+        }
+    }
+
+    private async ValueTask HandleResourceAsync(HttpContext http, UserInfo user, RequestTarget target, string verb, CancellationToken cancelled)
+    {
+        if (catalog.Find(target.Group, target.Version, target.Plural) is not { } resource)
+        {
+            if (!user.IsIn(UserInfo.Masters))
+                throw Authorizer.Forbidden(user, verb, UnknownKind(target), target.Subresource, target.Namespace, target.Name);
+            throw StatusException.NoResource();
+        }
+        Authorizer.Check(user, verb, resource, target.Subresource, target.Namespace, target.Name);
+        if (verb.Length == 0)
+            throw MethodNotAllowed();
+        // A namespaced resource is written in a namespace, a cluster-scoped one never is.
+        if (target.Namespace.Length > 0 && !resource.IsNamespaced)
+            throw StatusException.NoResource();
+        if (resource.IsNamespaced && target.Namespace.Length == 0 && (target.Name.Length > 0 || verb is not ("list" or "watch")))
+            throw target.Name.Length == 0 ? MethodNotAllowed() : StatusException.NoResource();
+
+        var request = new ApiRequest
+        {
+            Http = http,
+            User = user,
+            Target = target,
+            Resource = resource,
+            Verb = verb,
+            Media = MediaOf(http),
+            Cancelled = cancelled,
+            Clock = clock,
+        };
+        if (target.Subresource.Length > 0)
+        {
+            await subresources.HandleAsync(request);
+            return;
+        }
+        if (!resource.Kind.Verbs.Contains(verb))
+            throw MethodNotAllowed();
+        if (resource.IsVirtual)
+        {
+            await virtuals.HandleAsync(request);
+            return;
+        }
+        await (verb switch
+        {
+            "get" => resources.GetAsync(request),
+            "list" => resources.ListAsync(request),
+            "watch" => resources.WatchAsync(request),
+            "create" => resources.CreateAsync(request),
+            "update" => resources.UpdateAsync(request),
+            "patch" => resources.PatchAsync(request),
+            "delete" => resources.DeleteAsync(request),
+            _ => resources.DeleteCollectionAsync(request),
+        });
+    }
+
+    private async ValueTask HandlePathAsync(HttpContext http, UserInfo user)
+    {
+        var path = http.Request.Path.Value ?? "/";
+        if (!Authorizer.MayGet(user, path))
+            throw Authorizer.Forbidden(user, http.Request.Method.ToLowerInvariant(), path);
+        if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
+            throw MethodNotAllowed();
+        if (await health.TryHandleAsync(http, path) || await discovery.TryHandleAsync(http, path))
+            return;
+        if (path == "/metrics")
+        {
+            await Responses.TextAsync(http, 200, metrics.ToText(), "text/plain; version=0.0.4; charset=utf-8");
+            return;
+        }
+        await Responses.TextAsync(http, 404, "404 page not found\n");
+    }
+
+    private static string Verb(HttpContext http, RequestTarget target)
+    {
+        var method = http.Request.Method;
+        if (HttpMethods.IsGet(method) || HttpMethods.IsHead(method))
+        {
+            if (target.IsWatchPath || (target.Subresource is null or "" && IsTrue(http, "watch")))
+                return "watch";
+            return string.IsNullOrEmpty(target.Name) ? "list" : "get";
+        }
+        return HttpMethods.IsPost(method) ? "create"
+            : HttpMethods.IsPut(method) ? "update"
+            : HttpMethods.IsPatch(method) ? "patch"
+            : HttpMethods.IsDelete(method) ? string.IsNullOrEmpty(target.Name) ? "deletecollection" : "delete"
+            : "";
+    }
+
+    /// <summary>As upstream's: watches, and the streams of pods.</summary>
+    private static bool IsLongRunning(string verb, RequestTarget target) =>
+        verb == "watch" || target.Subresource is "log" or "exec" or "attach" or "portforward" or "proxy";
+
+    private static bool IsTrue(HttpContext http, string name) =>
+        http.Request.QueryString.HasValue && http.Request.Query.TryGetValue(name, out var value) && value.Count > 0
+        && !string.Equals(value[0], "false", StringComparison.OrdinalIgnoreCase) && value[0] != "0";
+
+    private static TimeSpan? Timeout(HttpContext http)
+    {
+        if (!http.Request.QueryString.HasValue || !http.Request.Query.TryGetValue("timeout", out var value) || value.Count == 0 || string.IsNullOrEmpty(value[0]))
+            return null;
+        try
+        {
+            return Duration.Parse(value[0]!) is { Nanoseconds: > 0 } duration ? TimeSpan.FromTicks(duration.Nanoseconds / 100) : null;
+        }
+        catch (FormatException e)
+        {
+            throw StatusException.BadRequest($"invalid timeout specified in the request URL - {e.Message}");
+        }
+    }
+
+    private static MediaType MediaOf(HttpContext http)
+    {
+        var media = MediaType.Negotiate(http.Request.Headers.Accept.ToString());
+        if (media.Format == BodyFormat.Json && http.Request.QueryString.HasValue && IsTrue(http, "pretty"))
+            return media with { IsPretty = true };
+        return media;
+    }
+
+    /// <summary><c>kubectl --as</c>, for administrators.</summary>
+    private static UserInfo Impersonate(HttpContext http, UserInfo user)
+    {
+        if (!http.Request.Headers.TryGetValue("Impersonate-User", out var name) || name.Count == 0 || string.IsNullOrEmpty(name[0]))
+            return user;
+        if (!user.IsIn(UserInfo.Masters))
+        {
+            throw StatusException.Of(403, "Forbidden",
+                $"users \"{name[0]}\" is forbidden: User \"{user.Name}\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
+                new() { Name = name[0]!, Kind = "users" });
+        }
+        var groups = http.Request.Headers["Impersonate-Group"].Select(group => group ?? "").ToList();
+        if (name[0] != "system:anonymous" && !groups.Contains(UserInfo.Authenticated))
+            groups.Add(UserInfo.Authenticated);
+        return new UserInfo(name[0]!, groups);
+    }
+
+    private static KindInfo UnknownKind(RequestTarget target) => new()
+    {
+        Group = target.Group,
+        Version = target.Version,
+        Kind = target.Plural,
+        Plural = target.Plural,
+        IsNamespaced = target.Namespace.Length > 0,
+        SchemaFactory = () => Status.TypeSchema,
+        JsonReader = (ref System.Text.Json.Utf8JsonReader _, JsonReadContext _) => throw new UnreachableException(),
+        ProtoReader = _ => throw new UnreachableException(),
+    };
+
+    private static StatusException MethodNotAllowed() => StatusException.Of(
+        405, StatusReason.MethodNotAllowed, "the server does not allow this method on the requested resource", StatusDetails.Empty);
+
+    private static async ValueTask FailAsync(HttpContext http, Status status)
+    {
+        if (http.Response.HasStarted)
+        {
+            http.Abort(); // Too late for a Status; a cut stream is the only way to say that it is not complete.
+            return;
+        }
+        http.Response.Clear();
+        var media = default(MediaType);
+        try
+        {
+            media = MediaType.Negotiate(http.Request.Headers.Accept.ToString()) with { Projection = Projection.None };
+        }
+        catch (StatusException)
+        {
+            // The client takes nothing that we have; JSON is what upstream answers then.
+        }
+        await Responses.StatusAsync(http, status, media);
+    }
+
+    [LoggerMessage(LogLevel.Error, "{Method} {Path} failed")]
+    private partial void LogFailed(Exception exception, string method, string path);
+}

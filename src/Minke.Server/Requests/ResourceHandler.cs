@@ -1,0 +1,161 @@
+using Microsoft.AspNetCore.Http.Features;
+using Minke.Api;
+using Minke.Api.Meta.V1;
+using Minke.Server.Registry;
+
+namespace Minke.Server.Requests;
+
+/// <summary>The verbs on stored resources.</summary>
+internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource ids)
+{
+    // Upstream's --min-request-timeout: a watch without one lasts between this and twice this.
+    private static readonly TimeSpan MinWatch = TimeSpan.FromMinutes(30);
+
+    public ValueTask GetAsync(ApiRequest request)
+    {
+        var options = QueryValues.Read(request.Http, GetOptions.FromQuery);
+        if (ListQuery.ParseRevision(options.ResourceVersion) is { Value: > 0 } revision && revision > registry.Store.CurrentRevision)
+            return GetWhenFreshAsync(request, revision);
+        return Responses.EntryAsync(request, 200, registry.GetEntry(request.Resource, request.Namespace, request.Name));
+    }
+
+    private async ValueTask GetWhenFreshAsync(ApiRequest request, Minke.Store.Revision revision)
+    {
+        await registry.WaitForAsync(revision, request.Cancelled);
+        await Responses.EntryAsync(request, 200, registry.GetEntry(request.Resource, request.Namespace, request.Name));
+    }
+
+    public async ValueTask ListAsync(ApiRequest request)
+    {
+        var query = ListQuery.From(QueryValues.Read(request.Http, ListOptions.FromQuery), request.Resource.Kind);
+        await Responses.ListAsync(request, await registry.ListAsync(request.Resource, request.Namespace, query, request.Cancelled));
+    }
+
+    public async ValueTask WatchAsync(ApiRequest request)
+    {
+        var options = QueryValues.Read(request.Http, ListOptions.FromQuery) with { Watch = true };
+        var query = ListQuery.From(options, request.Resource.Kind, request.Name);
+        var timeout = options.TimeoutSeconds is { } seconds and > 0
+            ? TimeSpan.FromSeconds(seconds)
+            : MinWatch + (MinWatch * ids.NewFraction());
+
+        var response = Responses.Start(request.Http, 200, request.Media.WatchContentType);
+        request.Http.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+        var output = response.BodyWriter;
+        var writer = new WatchWriter(request, output);
+        var isStarted = false;
+        try
+        {
+            await using var batches = registry.WatchAsync(request.Resource, request.Namespace, query, timeout, request.Cancelled)
+                .GetAsyncEnumerator(request.Cancelled);
+            while (true)
+            {
+                var next = batches.MoveNextAsync();
+                if (!next.IsCompleted && !isStarted)
+                {
+                    // The client learns at once that its watch stands.
+                    await response.StartAsync(request.Cancelled);
+                    await output.FlushAsync(request.Cancelled);
+                }
+                isStarted = true;
+                if (!await next)
+                    return;
+                foreach (var notice in batches.Current)
+                    writer.Write(notice);
+                var flushed = await output.FlushAsync(request.Cancelled);
+                if (flushed.IsCompleted)
+                    return;
+            }
+        }
+        catch (StatusException e)
+        {
+            writer.WriteError(e.Status);
+            await output.FlushAsync(request.Cancelled);
+        }
+    }
+
+    public async ValueTask CreateAsync(ApiRequest request)
+    {
+        var options = QueryValues.Read(request.Http, CreateOptions.FromQuery);
+        var context = request.Context(options.DryRun, options.FieldManager);
+        var body = await request.BodyAsync();
+        var value = ObjectDecoder.Decode(request.Resource, body, request.BodyFormat, QueryValues.FieldValidation(options.FieldValidation), context);
+        var written = await registry.CreateAsync(request.Resource, request.Namespace, value, context, request.Cancelled);
+        Responses.Warn(request.Http, context.Warnings);
+        await Responses.WrittenAsync(request, 201, written);
+    }
+
+    public async ValueTask UpdateAsync(ApiRequest request)
+    {
+        var options = QueryValues.Read(request.Http, UpdateOptions.FromQuery);
+        var context = request.Context(options.DryRun, options.FieldManager);
+        var body = await request.BodyAsync();
+        var value = ObjectDecoder.Decode(request.Resource, body, request.BodyFormat, QueryValues.FieldValidation(options.FieldValidation), context);
+        CheckName(request, value);
+        var written = await registry.UpdateAsync(
+            request.Resource, request.Target.Subresource, request.Namespace, request.Name, _ => value, isPatch: false, context, request.Cancelled);
+        Responses.Warn(request.Http, context.Warnings);
+        await Responses.WrittenAsync(request, written.IsCreated ? 201 : 200, written);
+    }
+
+    public async ValueTask DeleteAsync(ApiRequest request)
+    {
+        var options = await ReadDeleteOptionsAsync(request);
+        var context = request.Context(default);
+        context = new() { User = context.User, IsDryRun = DryRun.IsOn(options.DryRun) };
+        var written = await registry.DeleteAsync(request.Resource, request.Namespace, request.Name, options, context, request.Cancelled);
+        Responses.Warn(request.Http, context.Warnings);
+        var code = !written.IsRemoved && (options.OrphanDependents == false || options.PropagationPolicy == DeletionPropagation.Foreground) ? 202 : 200;
+        var kind = request.Resource.Kind;
+        if (!written.IsRemoved || request.Resource.ReturnsDeleted)
+        {
+            await Responses.WrittenAsync(request, code, written);
+            return;
+        }
+        await Responses.StatusAsync(request.Http, new Status
+        {
+            StatusValue = "Success",
+            Details = new() { Name = request.Name, Group = kind.Group, Kind = kind.Plural, Uid = written.Object.Metadata.Uid },
+            Code = code,
+        }, request.Media with { Projection = Projection.None }, hasCode: false);
+    }
+
+    public async ValueTask DeleteCollectionAsync(ApiRequest request)
+    {
+        var options = await ReadDeleteOptionsAsync(request);
+        var query = ListQuery.From(QueryValues.Read(request.Http, ListOptions.FromQuery), request.Resource.Kind);
+        var context = new WriteContext { User = request.User, IsDryRun = DryRun.IsOn(options.DryRun) };
+        var deleted = await registry.DeleteCollectionAsync(request.Resource, request.Namespace, query, options, context, request.Cancelled);
+        await Responses.ListAsync(request, deleted, new ListMeta { ResourceVersion = registry.Store.CurrentRevision.ToString() });
+    }
+
+    /// <summary>From the body, or from the query when there is none.</summary>
+    private static async ValueTask<DeleteOptions> ReadDeleteOptionsAsync(ApiRequest request)
+    {
+        var body = await request.BodyAsync();
+        if (body.Length > 0)
+            return ObjectDecoder.Decode("DeleteOptions", body, request.BodyFormat, DeleteOptions.ReadJson, DeleteOptions.ReadProto);
+        return QueryValues.Read(request.Http, static query => new DeleteOptions
+        {
+            GracePeriodSeconds = query.NullableInt64("gracePeriodSeconds"),
+            OrphanDependents = query.NullableBool("orphanDependents"),
+            PropagationPolicy = query.String("propagationPolicy") is { Length: > 0 } policy ? policy : null,
+            DryRun = query.Strings("dryRun"),
+            Preconditions = query.String("preconditions.uid") is { Length: > 0 } uid ? new() { Uid = uid } : null,
+        });
+    }
+
+    private static void CheckName(ApiRequest request, IKubeObject value)
+    {
+        var metadata = value.Metadata;
+        if (metadata.Name.Length == 0)
+            throw StatusException.BadRequest($"the name of the object ({request.Name} based on URL) was undeterminable: name must be provided");
+        if (metadata.Name != request.Name)
+            throw StatusException.BadRequest($"the name of the object ({metadata.Name}) does not match the name on the URL ({request.Name})");
+        if (request.Namespace.Length > 0 && metadata.Namespace.Length > 0 && metadata.Namespace != request.Namespace)
+        {
+            throw StatusException.BadRequest(
+                $"the namespace of the object ({metadata.Namespace}) does not match the namespace on the request ({request.Namespace})");
+        }
+    }
+}

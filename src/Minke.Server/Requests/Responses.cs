@@ -1,0 +1,297 @@
+using System.Buffers;
+using System.IO.Compression;
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Minke.Api;
+using Minke.Api.Meta.V1;
+using Minke.Server.Registry;
+using Minke.Server.Tables;
+using Minke.Store;
+
+namespace Minke.Server.Requests;
+
+/// <summary>Writes answers: stored bytes as they are wherever the client takes JSON, encoded anew in any other form.</summary>
+internal static class Responses
+{
+    // Upstream compresses answers above this.
+    private const int GzipAbove = 128 * 1024;
+    private const int FlushEvery = 64 * 1024;
+
+    private static readonly JsonWriterOptions PrettyOptions = Json.WriterOptions with { Indented = true };
+
+    public static ValueTask WrittenAsync(ApiRequest request, int code, Written written) => written.Entry is { } entry
+        ? EntryAsync(request, code, entry)
+        : ObjectAsync(request, code, written.Object);
+
+    public static ValueTask EntryAsync(ApiRequest request, int code, Entry entry)
+    {
+        if (request.Media != default || request.Resource.Conversion is not null)
+            return ObjectAsync(request, code, StoredObject.Read(request.Resource, entry));
+        var response = Start(request.Http, code, "application/json");
+        response.ContentLength = StoredObject.JsonLength(entry, entry.Modified);
+        StoredObject.WriteJson(response.BodyWriter, entry, entry.Modified);
+        return Flushed(response);
+    }
+
+    public static ValueTask ObjectAsync(ApiRequest request, int code, IKubeObject value)
+    {
+        var media = request.Media;
+        var buffer = new ArrayBufferWriter<byte>(2048);
+        if (media.Projection == Projection.Table)
+        {
+            using var writer = new Utf8JsonWriter(buffer, Json.WriterOptions);
+            TableWriter.Write(writer, request.Resource, [value], new ListMeta { ResourceVersion = value.Metadata.ResourceVersion },
+                IncludeObject(request.Http), withColumns: true, request.Clock.GetUtcNow());
+        }
+        else if (media.Projection == Projection.PartialMetadata)
+        {
+            var partial = new PartialObjectMetadata { Metadata = value.Metadata };
+            if (media.Format == BodyFormat.Protobuf)
+                return BytesAsync(request.Http, code, media.ContentType, Envelope(partial.WriteProto, partial.ApiVersion, partial.Kind));
+            using var writer = new Utf8JsonWriter(buffer, Json.WriterOptions);
+            partial.WriteJson(writer);
+        }
+        else if (media.Format == BodyFormat.Protobuf)
+        {
+            return BytesAsync(request.Http, code, media.ContentType, ProtoEnvelope.Write(value));
+        }
+        else
+        {
+            using var writer = new Utf8JsonWriter(buffer, Json.WriterOptions);
+            value.WriteJson(writer);
+        }
+        return JsonAsync(request.Http, code, buffer.WrittenMemory, media);
+    }
+
+    public static async ValueTask ListAsync(ApiRequest request, ListResult list)
+    {
+        var media = request.Media;
+        var resource = request.Resource;
+        var metadata = new ListMeta { ResourceVersion = list.Revision.ToString(), Continue = list.Continue, RemainingItemCount = list.Remaining };
+        if (media == default && resource.Conversion is null && !WantsGzip(request.Http, list))
+        {
+            await StoredListAsync(request, list, metadata);
+            return;
+        }
+        var items = list.Entries.Select(entry => StoredObject.Read(resource, entry));
+        await ListAsync(request, items, metadata);
+    }
+
+    /// <summary>A list of objects that may not be stored at all.</summary>
+    public static ValueTask ListAsync(ApiRequest request, IEnumerable<IKubeObject> items, ListMeta metadata)
+    {
+        var (media, kind) = (request.Media, request.Resource.Kind);
+        var buffer = new ArrayBufferWriter<byte>(64 * 1024);
+        using (var writer = new Utf8JsonWriter(buffer, Json.WriterOptions))
+        {
+            switch (media)
+            {
+                case { Projection: Projection.Table }:
+                    TableWriter.Write(writer, request.Resource, items, metadata, IncludeObject(request.Http), withColumns: true, request.Clock.GetUtcNow());
+                    break;
+                case { Projection: Projection.PartialMetadata, Format: BodyFormat.Protobuf }:
+                    var partial = new PartialObjectMetadataList
+                    {
+                        Metadata = metadata,
+                        Items = items.Select(item => new PartialObjectMetadata { Metadata = item.Metadata }).ToApiList(),
+                    };
+                    return BytesAsync(request.Http, 200, media.ContentType, Envelope(partial.WriteProto, partial.ApiVersion, partial.Kind));
+                case { Projection: Projection.PartialMetadata }:
+                    WriteList(writer, "PartialObjectMetadataList", "meta.k8s.io/v1", metadata, items, static (writer, item) =>
+                    {
+                        writer.WritePropertyName("metadata"u8);
+                        item.Metadata.WriteJson(writer);
+                    });
+                    break;
+                case { Format: BodyFormat.Protobuf }:
+                    return BytesAsync(request.Http, 200, media.ContentType, ProtoList(items, metadata, kind));
+                default:
+                    WriteList(writer, kind.ListKind, kind.ApiVersion, metadata, items, static (writer, item) => item.WriteJsonMembers(writer));
+                    break;
+            }
+        }
+        return JsonAsync(request.Http, 200, buffer.WrittenMemory, media);
+    }
+
+    /// <param name="http">Of the request.</param>
+    /// <param name="status">What to say.</param>
+    /// <param name="media">How.</param>
+    /// <param name="hasCode">False where upstream leaves the code out of the body.</param>
+    public static ValueTask StatusAsync(HttpContext http, Status status, MediaType media = default, bool hasCode = true)
+    {
+        var code = status.Code;
+        if (!hasCode)
+            status = status with { Code = 0 };
+        if (status.Details?.RetryAfterSeconds is { } seconds and > 0)
+            http.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return media.Format == BodyFormat.Protobuf
+            ? BytesAsync(http, code, media.ContentType, Envelope(status.WriteProto, status.ApiVersion, status.Kind))
+            : JsonAsync(http, code, Json.Write(status), media);
+    }
+
+    /// <summary>Something that is no stored kind; always JSON or YAML.</summary>
+    public static ValueTask PlainAsync(HttpContext http, int code, IJsonWritable value, MediaType media = default) =>
+        JsonAsync(http, code, Json.Write(value), media.Format == BodyFormat.Protobuf ? media with { Format = BodyFormat.Json } : media);
+
+    public static ValueTask JsonAsync(HttpContext http, int code, ReadOnlyMemory<byte> json, MediaType media)
+    {
+        if (media.Format == BodyFormat.Yaml)
+            return BytesAsync(http, code, "application/yaml", YamlText.FromJson(json.Span));
+        if (media.IsPretty)
+            json = Pretty(json.Span);
+        return json.Length > GzipAbove && AcceptsGzip(http)
+            ? GzippedAsync(http, code, json)
+            : BytesAsync(http, code, "application/json", json);
+    }
+
+    public static ValueTask TextAsync(HttpContext http, int code, string text, string contentType = "text/plain; charset=utf-8") =>
+        BytesAsync(http, code, contentType, Encoding.UTF8.GetBytes(text));
+
+    public static ValueTask BytesAsync(HttpContext http, int code, string contentType, ReadOnlyMemory<byte> body)
+    {
+        var response = Start(http, code, contentType);
+        response.ContentLength = body.Length;
+        response.BodyWriter.Write(body.Span);
+        return Flushed(response);
+    }
+
+    public static void Warn(HttpContext http, IReadOnlyList<string> warnings)
+    {
+        if (warnings.Count == 0)
+            return;
+        http.Response.Headers.Warning = warnings.Distinct(StringComparer.Ordinal)
+            .Select(text => $"299 - \"{Quoted(text)}\"").ToArray();
+    }
+
+    private static string Quoted(string text)
+    {
+        var quoted = new StringBuilder(text.Length + 8);
+        foreach (var letter in text)
+        {
+            // Header values are ASCII without control characters.
+            if (letter is '"' or '\\')
+                quoted.Append('\\').Append(letter);
+            else
+                quoted.Append(letter is < ' ' or > '~' ? ' ' : letter);
+        }
+        return quoted.ToString();
+    }
+
+    public static HttpResponse Start(HttpContext http, int code, string contentType)
+    {
+        var response = http.Response;
+        response.StatusCode = code;
+        response.ContentType = contentType;
+        response.Headers.CacheControl = "no-cache, private";
+        return response;
+    }
+
+    public static string IncludeObject(HttpContext http) =>
+        http.Request.Query.TryGetValue("includeObject", out var value) && value.Count > 0 ? value[0] ?? "" : "";
+
+    private static async ValueTask StoredListAsync(ApiRequest request, ListResult list, ListMeta metadata)
+    {
+        var kind = request.Resource.Kind;
+        var output = Start(request.Http, 200, "application/json").BodyWriter;
+        using (var writer = new Utf8JsonWriter(output, Json.WriterOptions))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("kind"u8, kind.ListKind);
+            writer.WriteString("apiVersion"u8, kind.ApiVersion);
+            writer.WritePropertyName("metadata"u8);
+            metadata.WriteJson(writer);
+        }
+        output.Write(",\"items\":["u8);
+        var unflushed = 0;
+        for (var i = 0; i < list.Entries.Count; i++)
+        {
+            if (i > 0)
+                output.Write(","u8);
+            StoredObject.WriteItem(output, list.Entries[i]);
+            unflushed += list.Entries[i].Value.Length;
+            if (unflushed > FlushEvery)
+            {
+                await output.FlushAsync(request.Cancelled);
+                unflushed = 0;
+            }
+        }
+        output.Write("]}"u8);
+        await output.FlushAsync(request.Cancelled);
+    }
+
+    private static void WriteList(
+        Utf8JsonWriter writer, string kind, string apiVersion, ListMeta metadata, IEnumerable<IKubeObject> items, Action<Utf8JsonWriter, IKubeObject> writeMembers)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("kind"u8, kind);
+        writer.WriteString("apiVersion"u8, apiVersion);
+        writer.WritePropertyName("metadata"u8);
+        metadata.WriteJson(writer);
+        writer.WriteStartArray("items"u8);
+        foreach (var item in items)
+        {
+            writer.WriteStartObject();
+            writeMembers(writer, item);
+            writer.WriteEndObject();
+        }
+        writer.WriteEndArray();
+        writer.WriteEndObject();
+    }
+
+    // Every list message is alike: 1 metadata, 2 items. Written from the end to the beginning.
+    private static byte[] ProtoList(IEnumerable<IKubeObject> items, ListMeta metadata, KindInfo kind)
+    {
+        var writer = new ProtoWriter();
+        foreach (var item in items.Reverse())
+        {
+            var mark = writer.Length;
+            item.WriteProto(writer);
+            writer.EndMessage(2, mark);
+        }
+        var start = writer.Length;
+        metadata.WriteProto(writer);
+        writer.EndMessage(1, start);
+        return ProtoEnvelope.Seal(writer, kind.ApiVersion, kind.ListKind);
+    }
+
+    public static byte[] Envelope(Action<ProtoWriter> write, string apiVersion, string kind)
+    {
+        var writer = new ProtoWriter();
+        write(writer);
+        return ProtoEnvelope.Seal(writer, apiVersion, kind);
+    }
+
+    private static bool WantsGzip(HttpContext http, ListResult list)
+    {
+        if (!AcceptsGzip(http))
+            return false;
+        var size = 0L;
+        foreach (var entry in list.Entries)
+            size += entry.Value.Length;
+        return size > GzipAbove;
+    }
+
+    private static bool AcceptsGzip(HttpContext http) =>
+        http.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase);
+
+    private static async ValueTask GzippedAsync(HttpContext http, int code, ReadOnlyMemory<byte> json)
+    {
+        var response = Start(http, code, "application/json");
+        response.Headers.ContentEncoding = "gzip";
+        response.Headers.Vary = "Accept-Encoding";
+        await using var gzip = new GZipStream(response.Body, CompressionLevel.Fastest, leaveOpen: true);
+        await gzip.WriteAsync(json, http.RequestAborted);
+    }
+
+    private static byte[] Pretty(ReadOnlySpan<byte> json)
+    {
+        using var document = JsonDocument.Parse(json.ToArray());
+        var buffer = new ArrayBufferWriter<byte>(json.Length * 2);
+        using (var writer = new Utf8JsonWriter(buffer, PrettyOptions))
+            document.WriteTo(writer);
+        return [.. buffer.WrittenSpan, (byte)'\n'];
+    }
+
+    private static async ValueTask Flushed(HttpResponse response) => await response.BodyWriter.FlushAsync(response.HttpContext.RequestAborted);
+}

@@ -1,0 +1,15 @@
+using Minke.Api;
+
+namespace Minke.Server;
+
+/// <summary>Which of the built-in kinds a server offers: those that something in Minke acts on. Discovery shows no others.</summary>
+public static class ServedKinds
+{
+    private static readonly HashSet<string> Groups =
+    [
+        "v1", "coordination.k8s.io/v1", "events.k8s.io/v1", "authentication.k8s.io/v1", "authorization.k8s.io/v1", "scheduling.k8s.io/v1",
+        "node.k8s.io/v1",
+    ];
+
+    public static IReadOnlyList<KindInfo> Default { get; } = [.. Kinds.All.Where(kind => Groups.Contains(kind.ApiVersion))];
+}

@@ -1,0 +1,34 @@
+using Minke.Api;
+using Minke.Api.Meta.V1;
+using Minke.Server.Requests;
+
+namespace Minke.Server.Subresources;
+
+/// <summary>What is behind an object's name: its status and the like as stored, the others by code of their own.</summary>
+internal sealed class SubresourceHandler(ResourceHandler resources, PodOperations pods, TokenRequests tokens)
+{
+    public ValueTask HandleAsync(ApiRequest request)
+    {
+        var subresource = request.Target.Subresource;
+        var info = request.Resource.Kind.Subresources.FirstOrDefault(one => one.Name == subresource);
+        if (info is null || info.Gate.Length > 0)
+            throw StatusException.NoResource();
+        if (!info.Verbs.Contains(request.Verb))
+            throw StatusException.Of(405, StatusReason.MethodNotAllowed, "the server does not allow this method on the requested resource", StatusDetails.Empty);
+        return (request.Resource.Kind.Plural, subresource) switch
+        {
+            (_, "status") or ("namespaces", "finalize") or ("pods", "ephemeralcontainers") => StoredAsync(request),
+            ("pods", "binding") => pods.BindAsync(request),
+            ("pods", "eviction") => pods.EvictAsync(request),
+            ("serviceaccounts", "token") => tokens.CreateAsync(request),
+            _ => throw StatusException.NoResource(),
+        };
+    }
+
+    private ValueTask StoredAsync(ApiRequest request) => request.Verb switch
+    {
+        "get" => resources.GetAsync(request),
+        "patch" => resources.PatchAsync(request),
+        _ => resources.UpdateAsync(request),
+    };
+}

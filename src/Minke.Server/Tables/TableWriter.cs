@@ -1,0 +1,104 @@
+using System.Text.Json;
+using Minke.Api;
+using Minke.Api.Meta.V1;
+using Minke.Server.Registry;
+
+namespace Minke.Server.Tables;
+
+/// <summary>The Table form of objects: what kubectl prints.</summary>
+internal static class TableWriter
+{
+    public static void Write(
+        Utf8JsonWriter writer, Resource resource, IEnumerable<IKubeObject> items, ListMeta metadata, string includeObject, bool withColumns, DateTimeOffset now)
+    {
+        var columns = TableColumns.For(resource.Kind);
+        writer.WriteStartObject();
+        writer.WriteString("kind"u8, "Table");
+        writer.WriteString("apiVersion"u8, "meta.k8s.io/v1");
+        writer.WritePropertyName("metadata"u8);
+        metadata.WriteJson(writer);
+        if (withColumns)
+        {
+            writer.WriteStartArray("columnDefinitions"u8);
+            foreach (var column in columns)
+            {
+                writer.WriteStartObject();
+                writer.WriteString("name"u8, column.Name);
+                writer.WriteString("type"u8, column.Type);
+                writer.WriteString("format"u8, column.Format);
+                writer.WriteString("description"u8, column.Description);
+                writer.WriteNumber("priority"u8, column.Priority);
+                writer.WriteEndObject();
+            }
+            writer.WriteEndArray();
+        }
+        else
+        {
+            writer.WriteNull("columnDefinitions"u8);
+        }
+        writer.WriteStartArray("rows"u8);
+        foreach (var item in items)
+            WriteRow(writer, columns, item, includeObject, now);
+        writer.WriteEndArray();
+        writer.WriteEndObject();
+    }
+
+    private static void WriteRow(Utf8JsonWriter writer, IReadOnlyList<TableColumn> columns, IKubeObject item, string includeObject, DateTimeOffset now)
+    {
+        writer.WriteStartObject();
+        writer.WriteStartArray("cells"u8);
+        foreach (var column in columns)
+        {
+            switch (column.Cell(item, now))
+            {
+                case null:
+                    writer.WriteNullValue();
+                    break;
+                case string text:
+                    writer.WriteStringValue(text);
+                    break;
+                case bool flag:
+                    writer.WriteBooleanValue(flag);
+                    break;
+                case long number:
+                    writer.WriteNumberValue(number);
+                    break;
+                case int number:
+                    writer.WriteNumberValue(number);
+                    break;
+                case var other:
+                    writer.WriteStringValue(other.ToString());
+                    break;
+            }
+        }
+        writer.WriteEndArray();
+        if (Conditions(item))
+        {
+            writer.WriteStartArray("conditions"u8);
+            writer.WriteStartObject();
+            writer.WriteString("type"u8, "Completed");
+            writer.WriteString("status"u8, "True");
+            var phase = ((Minke.Api.Core.V1.Pod)item).Status.Phase;
+            writer.WriteString("reason"u8, phase);
+            writer.WriteString("message"u8, phase == "Succeeded" ? "The pod has completed successfully." : "The pod failed.");
+            writer.WriteEndObject();
+            writer.WriteEndArray();
+        }
+        switch (includeObject)
+        {
+            case IncludeObjectPolicy.None:
+                break;
+            case IncludeObjectPolicy.Object:
+                writer.WritePropertyName("object"u8);
+                item.WriteJson(writer);
+                break;
+            default:
+                writer.WritePropertyName("object"u8);
+                new PartialObjectMetadata { Metadata = item.Metadata }.WriteJson(writer);
+                break;
+        }
+        writer.WriteEndObject();
+    }
+
+    private static bool Conditions(IKubeObject item) => item is Minke.Api.Core.V1.Pod { Status.Phase: "Succeeded" or "Failed" };
+}

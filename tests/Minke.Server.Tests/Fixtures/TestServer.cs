@@ -1,0 +1,121 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging.Abstractions;
+using Minke.Api;
+using Minke.Api.Core.V1;
+using Minke.Server.Pki;
+using Minke.Store;
+using Minke.Store.Log;
+
+namespace Minke.Server.Tests;
+
+/// <summary>A whole API server on a free loopback port, over a log in memory, with an administrator's client.</summary>
+internal sealed class TestServer : IAsyncDisposable
+{
+    private readonly string _directory;
+    private readonly StateStore _store;
+    private readonly ApiServer _server;
+
+    private TestServer(string directory, StateStore store, ApiServer server, ClusterPki pki)
+    {
+        (_directory, _store, _server, Pki) = (directory, store, server, pki);
+        Admin = ClientOf(pki.Admin);
+    }
+
+    public ClusterPki Pki { get; }
+    public ApiServer Server => _server;
+    public IStateStore Store => _store;
+    public HttpClient Admin { get; }
+    public IPEndPoint Endpoint => _server.Endpoints[0];
+    public static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public static async Task<TestServer> StartAsync(TimeProvider? clock = null, StateStoreOptions? store = null, Func<ApiServerOptions, ApiServerOptions>? change = null)
+    {
+        var directory = Directory.CreateTempSubdirectory("minke-server-").FullName;
+        var pki = ClusterPki.Open(directory, new ServingNames(["localhost"], [IPAddress.Loopback]), TimeProvider.System);
+        var state = await StateStore.OpenAsync(new MemoryLog(), store ?? new(), clock ?? TimeProvider.System, NullLogger<StateStore>.Instance);
+        var options = new ApiServerOptions
+        {
+            Listen = [new(IPAddress.Loopback, 0)],
+            Certificate = () => pki.Serving,
+            ClientAuthority = pki.Authority,
+            ServiceAccountKey = pki.ServiceAccountKey,
+        };
+        var server = new ApiServer(change?.Invoke(options) ?? options, state, new IdSource(new Random(1)), clock ?? TimeProvider.System, NullLoggerFactory.Instance);
+        await server.StartAsync(Cancelled);
+        foreach (var name in (string[])["default", "kube-system"])
+        {
+            await server.Client.CreateAsync(new Namespace { Metadata = new() { Name = name } }, Cancelled);
+            await server.Client.CreateAsync(new ServiceAccount { Metadata = new() { Name = "default", Namespace = name } }, Cancelled);
+        }
+        return new(directory, state, server, pki);
+    }
+
+    public HttpClient ClientOf(X509Certificate2? certificate, Version? version = null)
+    {
+        var handler = new SocketsHttpHandler();
+        // SslStream wants the key where it can find it again.
+        if (certificate is not null)
+            handler.SslOptions.ClientCertificates = [X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), null)];
+        handler.SslOptions.RemoteCertificateValidationCallback = (_, _, _, _) => true;
+        return new HttpClient(handler)
+        {
+            BaseAddress = new Uri($"https://{Endpoint}"),
+            DefaultRequestVersion = version ?? HttpVersion.Version20,
+            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
+    }
+
+    public async Task<Reply> SendAsync(
+        HttpMethod method, string path, string? body = null, string contentType = "application/json", string accept = "application/json", HttpClient? client = null)
+    {
+        using var request = new HttpRequestMessage(method, path) { Version = HttpVersion.Version20 };
+        request.Headers.TryAddWithoutValidation("Accept", accept);
+        if (body is not null)
+        {
+            request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
+            request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(contentType);
+        }
+        using var response = await (client ?? Admin).SendAsync(request, Cancelled);
+        var text = await response.Content.ReadAsStringAsync(Cancelled);
+        return new((int)response.StatusCode, text, response.Headers.TryGetValues("Warning", out var warnings) ? [.. warnings] : [],
+            response.Content.Headers.ContentType?.ToString() ?? "");
+    }
+
+    public Task<Reply> GetAsync(string path, string accept = "application/json") => SendAsync(HttpMethod.Get, path, accept: accept);
+
+    public Task<Reply> PostAsync(string path, string body) => SendAsync(HttpMethod.Post, path, body);
+
+    public Task<Reply> PutAsync(string path, string body) => SendAsync(HttpMethod.Put, path, body);
+
+    public Task<Reply> PatchAsync(string path, string body, string type = "merge-patch") =>
+        SendAsync(HttpMethod.Patch, path, body, $"application/{type}+json");
+
+    public Task<Reply> DeleteAsync(string path, string? body = null) => SendAsync(HttpMethod.Delete, path, body);
+
+    public async ValueTask DisposeAsync()
+    {
+        Admin.Dispose();
+        await _server.DisposeAsync();
+        await _store.DisposeAsync();
+        Directory.Delete(_directory, recursive: true);
+    }
+}
+
+internal sealed record Reply(int Code, string Text, string[] Warnings, string ContentType)
+{
+    public JsonNode Json => JsonNode.Parse(Text)!;
+    public string Message => Json["message"]?.GetValue<string>() ?? "";
+    public string Reason => Json["reason"]?.GetValue<string>() ?? "";
+    public string Version => Json["metadata"]!["resourceVersion"]!.GetValue<string>();
+    public string[] Names => [.. Json["items"]!.AsArray().Select(item => item!["metadata"]!["name"]!.GetValue<string>())];
+
+    public Reply Expect(int code)
+    {
+        Assert.True(code == Code, $"expected {code}, got {Code}: {Text}");
+        return this;
+    }
+}
