@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using static Minke.Node.Linux.Netlink;
@@ -52,6 +53,25 @@ internal sealed partial class NetlinkSocket : IDisposable
         catch
         {
             handle.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A socket that only listens to a multicast group; the event loop of sockets waits for it.</summary>
+    internal static Socket OpenForNotifications(int protocol, int group)
+    {
+        var descriptor = LinuxException.Check(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), "open netlink socket");
+        using var handle = new SafeFileHandle(descriptor, ownsHandle: false);
+        var owner = new SafeSocketHandle(descriptor, ownsHandle: true);
+        try
+        {
+            var address = new NetlinkAddress { Family = AF_NETLINK, Groups = 1u << (group - 1) };
+            LinuxException.Check(bind(handle, address, Marshal.SizeOf<NetlinkAddress>()), $"join netlink group {group}");
+            return new Socket(owner);
+        }
+        catch
+        {
+            owner.Dispose();
             throw;
         }
     }
@@ -168,6 +188,19 @@ internal sealed partial class NetlinkSocket : IDisposable
 
     [StructLayout(LayoutKind.Sequential)]
     private readonly record struct TimeValue(long Seconds, long Microseconds);
+
+    /// <summary>struct sockaddr_nl; port 0 lets the kernel choose.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private record struct NetlinkAddress
+    {
+        public ushort Family;
+        private readonly ushort _padding;
+        private readonly uint _port;
+        public uint Groups;
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int bind(SafeFileHandle socket, in NetlinkAddress address, int length);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int socket(int domain, int type, int protocol);

@@ -10,6 +10,7 @@ namespace Minke.Node.Linux;
 internal sealed partial class Nftables : IDisposable
 {
     private const string Library = "libnftables.so.1";
+    private const uint NFT_CTX_OUTPUT_HANDLE = 1 << 3;
 
     /// <summary>The library's context is for one thread at a time; guards it.</summary>
     private readonly Lock _gate = new();
@@ -25,6 +26,7 @@ internal sealed partial class Nftables : IDisposable
         // Without buffers the library writes to our standard streams.
         if (context == 0 || nft_ctx_buffer_output(context) != 0 || nft_ctx_buffer_error(context) != 0)
             throw new LinuxException(Errno.ENOMEM, "open nftables");
+        nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_HANDLE);
         return new Nftables(context);
     }
 
@@ -50,7 +52,7 @@ internal sealed partial class Nftables : IDisposable
         }
     }
 
-    /// <summary>What a listing command prints, or null when there is no such thing.</summary>
+    /// <summary>What a listing command prints, with handles, or null when there is no such thing.</summary>
     internal string? TryList(string command)
     {
         lock (_gate)
@@ -81,6 +83,9 @@ internal sealed partial class Nftables : IDisposable
 
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int nft_run_cmd_from_buffer(nint context, string script);
+
+    [LibraryImport(Library)]
+    private static partial void nft_ctx_output_set_flags(nint context, uint flags);
 
     [LibraryImport(Library)]
     private static partial int nft_ctx_buffer_output(nint context);

@@ -25,6 +25,8 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
     private readonly Nftables _nftables;
     private readonly NetlinkSocket _conntrack;
     private readonly NetlinkSocket _machine;
+    private readonly NftablesMonitor _changes;
+    private readonly IReadOnlyList<Ipv4Range> _noMasquerade;
     private readonly NamespaceThread _maker;
     private readonly NamespaceThread _sweeper;
     private readonly TimeProvider _time;
@@ -35,6 +37,7 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
     private readonly CancellationTokenSource _closing = new();
     private Task<IReadOnlyList<PreparedNamespace>> _filling = Task.FromResult<IReadOnlyList<PreparedNamespace>>([]);
     private Task _sweeping = Task.CompletedTask;
+    private Task _guarding = Task.CompletedTask;
 
     /// <summary>Guards the three collections.</summary>
     private readonly Lock _gate = new();
@@ -48,10 +51,11 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
 
     private BridgeNetwork(
         NetworkOptions options, InstanceNames names, Ipv4Range range, AttachmentStore store, PodNamespaces namespaces, Nftables nftables,
-        NetlinkSocket conntrack, NetlinkSocket machine, NamespaceThread maker, NamespaceThread sweeper, TimeProvider time, ILogger logger)
+        NetlinkSocket conntrack, NetlinkSocket machine, NftablesMonitor changes, NamespaceThread maker, NamespaceThread sweeper, TimeProvider time, ILogger logger)
     {
         (_names, _store, _namespaces, _nftables, _conntrack, _machine) = (names, store, namespaces, nftables, conntrack, machine);
         (_maker, _sweeper, _time, _logger) = (maker, sweeper, time, logger);
+        (_changes, _noMasquerade) = (changes, options.NoMasquerade);
         Range = range;
         _pool = new NamespacePool(cancellationToken => _maker.RunAsync(_namespaces.Make, cancellationToken), options.PoolSize, time, logger);
     }
@@ -123,6 +127,7 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
                     Try(() =>
                     {
                         using var nftables = Nftables.Open();
+                        ForeignFirewall.Remove(nftables, names);
                         nftables.Run(HostPortRules.DeleteTable(names), $"delete nftables table {names.Table}");
                     });
                     Try(() => NetworkNamespace.RemovePinDirectory(pins));
@@ -234,11 +239,13 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
             await _condemned.Writer.WriteAsync(unused.Address);
         _condemned.Writer.Complete();
         await _sweeping;
+        await _guarding;
         await _maker.DisposeAsync();
         await _sweeper.DisposeAsync();
         _namespaces.Dispose();
         _nftables.Dispose();
         _conntrack.Dispose();
+        _changes.Dispose();
         _closing.Dispose();
     }
 
@@ -265,13 +272,16 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
             undo.Push(nftables);
             var conntrack = NetlinkSocket.Open(Netlink.NETLINK_NETFILTER);
             undo.Push(conntrack);
+            var changes = NftablesMonitor.Open();
+            undo.Push(changes);
 
             var (bridge, range, mtu) = HostBridge.Ensure(options, names, makerSocket, store, records.Count > 0);
             var namespaces = new PodNamespaces(
                 names, PinsOf(options), bridge.Index, mtu, new AddressAllocator(range), makerSocket, sweeperSocket, logger);
-            var network = new BridgeNetwork(options, names, range, store, namespaces, nftables, conntrack, makerSocket, maker, sweeper, time, logger);
+            var network = new BridgeNetwork(options, names, range, store, namespaces, nftables, conntrack, makerSocket, changes, maker, sweeper, time, logger);
             network.TakeOver(records, makerSocket);
-            nftables.Run(HostPortRules.Table(names, range, options.NoMasquerade, records), $"set up nftables table {names.Table}");
+            network.SetUpTable();
+            ForeignFirewall.Ensure(nftables, names);
             return network;
         }
         catch
@@ -312,6 +322,17 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
     {
         _sweeping = SweepAsync();
         _filling = _pool.RunAsync(_closing.Token);
+        _guarding = GuardAsync(_closing.Token);
+    }
+
+    private void SetUpTable()
+    {
+        lock (_gate)
+        {
+            // Newest first: where two claim a host port, it is the newer one's.
+            var records = _attachments.Values.OrderByDescending(record => record.AttachedAt).ThenBy(record => record.Sandbox.Value, StringComparer.Ordinal);
+            _nftables.Run(HostPortRules.Table(_names, Range, _noMasquerade, records), $"set up nftables table {_names.Table}");
+        }
     }
 
     private async Task<NetworkAttachment> AttachAsync(
@@ -444,6 +465,46 @@ public sealed partial class BridgeNetwork : ISandboxNetwork, IAsyncDisposable
             _pool.AddressFreed();
         }
     }
+
+    /// <summary>
+    /// Puts our rules back when somebody takes them away: reloading a firewall often begins with flushing every table there is.
+    /// </summary>
+    private async Task GuardAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            while (true)
+            {
+                await _changes.WaitAsync(cancellationToken);
+                try
+                {
+                    if (_nftables.TryList($"list table ip {_names.Table}") is null)
+                    {
+                        SetUpTable();
+                        LogTableRestored(_names.Table);
+                    }
+                    if (ForeignFirewall.Ensure(_nftables, _names))
+                        LogLetThrough(_names.Bridge);
+                }
+                catch (LinuxException exception)
+                {
+                    LogGuardFailed(exception);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "Somebody removed nftables table {Table}; it is back, with every open host port")]
+    private partial void LogTableRestored(string table);
+
+    [LoggerMessage(LogLevel.Information, "The machine's firewall drops forwarded packets; those of {Bridge} are let through")]
+    private partial void LogLetThrough(string bridge);
+
+    [LoggerMessage(LogLevel.Warning, "Rules of the pod network could not be restored; the next change of the firewall is the next try")]
+    private partial void LogGuardFailed(Exception exception);
 
     [LoggerMessage(LogLevel.Information, "Network of sandbox {Sandbox}, which no longer exists, is taken down")]
     private partial void LogUnknown(SandboxId sandbox);

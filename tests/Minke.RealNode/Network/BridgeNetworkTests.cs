@@ -262,11 +262,7 @@ public sealed class BridgeNetworkTests
         await using var server = await machine.ServePeerAddressAsync(kept, 80);
 
         // Somebody flushed the rules meanwhile; a start brings them back.
-        await machine.RunAsync(() =>
-        {
-            using var nftables = Nftables.Open();
-            nftables.Run("flush ruleset", "flush");
-        });
+        await NftAsync(machine, "flush ruleset");
         await using var next = await OpenAsync(options);
         await next.RecoverAsync(new HashSet<SandboxId> { kept.Sandbox }, Cancellation);
         var listed = Assert.Single(await next.ListAsync(Cancellation));
@@ -280,6 +276,60 @@ public sealed class BridgeNetworkTests
         var ports = (await machine.LinksAsync()).Where(link => InstanceNames.Of(options.Instance).IsPort(link.Name));
         Assert.Equal(2, ports.Count());
         Assert.Equal(2, Directory.GetFiles(Path.Combine(options.StateDirectory, "netns")).Length);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_firewall_that_drops_forwarded_packets_lets_pods_through_and_is_left_as_it_was(bool isThereFirst)
+    {
+        const string foreign = "table ip filter { chain FORWARD { type filter hook forward priority filter; policy drop; iifname \"docker0\" accept; }; }";
+        await using var machine = await TestMachine.CreateAsync();
+        if (isThereFirst)
+            await NftAsync(machine, foreign);
+        await using var network = await OpenAsync(machine.Options());
+        var web = await network.AttachAsync(Request("web"), Cancellation);
+        var client = await network.AttachAsync(Request("client"), Cancellation);
+        await using var server = await machine.ServePeerAddressAsync(web, 80);
+        if (!isThereFirst)
+            await NftAsync(machine, foreign);
+        await WaitForRulesAsync(machine, rules => rules.Contains($"oifname \"{network.BridgeName}\" accept", StringComparison.Ordinal));
+        Assert.Equal(client.Ips[0], await machine.AskAsync(client, web.Ips[0], 80));
+
+        await network.DisposeAsync();
+        await BridgeNetwork.DestroyAsync(machine.Options(), Cancellation);
+        var rules = await machine.RulesetAsync();
+        Assert.Contains("docker0", rules, StringComparison.Ordinal);
+        Assert.DoesNotContain("minke", rules, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Rules_that_somebody_flushed_come_back()
+    {
+        await using var machine = await TestMachine.CreateAsync();
+        await using var network = await OpenAsync(machine.Options());
+        var web = await network.AttachAsync(Request("web", Tcp(80, 8080)), Cancellation);
+        await using var server = await machine.ServePeerAddressAsync(web, 80);
+        for (var round = 0; round < 3; round++)
+        {
+            await NftAsync(machine, "flush ruleset");
+            await WaitForRulesAsync(machine, rules => rules.Contains("tcp . 8080", StringComparison.Ordinal));
+            await machine.AskAsync(null, "127.0.0.1", 8080);
+        }
+    }
+
+    private static Task NftAsync(TestMachine machine, string script) => machine.RunAsync(() =>
+    {
+        using var nftables = Nftables.Open();
+        nftables.Run(script, script);
+    });
+
+    private static async Task WaitForRulesAsync(TestMachine machine, Func<string, bool> areThere)
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        timeout.CancelAfter(TimeSpan.FromSeconds(10));
+        while (!areThere(await machine.RulesetAsync()))
+            await Task.Delay(5, timeout.Token);
     }
 
     [Fact]
