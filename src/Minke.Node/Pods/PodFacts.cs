@@ -1,9 +1,9 @@
 using System.Globalization;
-using Minke.Api;
 using Minke.Api.Core.V1;
 
 namespace Minke.Node.Pods;
 
+#pragma warning disable CA1708 // The analyser compares the names of extension blocks, which have none.
 /// <summary>Facts of a pod that follow from its object alone.</summary>
 public static class PodFacts
 {

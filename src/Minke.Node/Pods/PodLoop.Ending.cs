@@ -96,19 +96,13 @@ internal sealed partial class PodLoop
             await _runtime.StopSandboxAsync(sandbox.Id, cancellationToken);
             await _runtime.RemoveSandboxAsync(sandbox.Id, cancellationToken);
         }
-        Remove(_node.Paths.Logs(_pod.Metadata.Namespace, _pod.Metadata.Name, Uid));
-        Remove(_node.Paths.Pod(Uid));
+        NodePaths.RemoveTree(_node.Paths.Logs(_pod.Metadata.Namespace, _pod.Metadata.Name, Uid));
+        NodePaths.RemoveTree(_node.Paths.Pod(Uid));
         return () =>
         {
             _images.Forget(_pod);
             _stage = Stage.Gone;
         };
-
-        static void Remove(string directory)
-        {
-            if (Directory.Exists(directory))
-                Directory.Delete(directory, recursive: true);
-        }
     }, _lifetime);
 
     private void ShortenGrace() => _killing?.Cancel();
@@ -198,7 +192,7 @@ internal sealed partial class PodLoop
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
         {
-            if (await _hooks.RunAsync(pod, container, id, Place.PodIps.FirstOrDefault() ?? "", hook, linked.Token) is not null)
+            if (await _hooks.RunAsync(pod, container, id, Place.PodIp, hook, linked.Token) is not null)
                 _events.Record(pod, "Warning", "FailedPreStopHook", "PreStopHook failed", fieldPath);
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested)

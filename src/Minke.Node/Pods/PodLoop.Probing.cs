@@ -51,7 +51,7 @@ internal sealed partial class PodLoop
         if (probe is null || _probes.ContainsKey(key))
             return;
         var stop = CancellationTokenSource.CreateLinkedTokenSource(_lifetime);
-        var target = new ProbeTarget { Pod = _pod, Container = container, Id = instance.Id, PodIp = Place.PodIps.FirstOrDefault() ?? "" };
+        var target = new ProbeTarget { Pod = _pod, Container = container, Id = instance.Id, PodIp = Place.PodIp };
         var worker = new ProbeWorker(
             target, kind, probe, FieldPath(container.Name, containerKind), instance.StartedAt ?? instance.CreatedAt, _prober, _events, _time);
         _probes[key] = (stop, RunProbeAsync(worker, instance.Id, kind, stop.Token));

@@ -313,7 +313,7 @@ internal sealed partial class PodLoop
         string? error;
         try
         {
-            error = await _hooks.RunAsync(start.Pod, start.Container, id, start.Place.PodIps.FirstOrDefault() ?? "", hook, cancellationToken);
+            error = await _hooks.RunAsync(start.Pod, start.Container, id, start.Place.PodIp, hook, cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

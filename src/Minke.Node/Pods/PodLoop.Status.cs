@@ -1,7 +1,6 @@
 using System.Globalization;
 using Minke.Api;
 using Minke.Api.Core.V1;
-using Minke.Node.Runtime;
 using ContainerState = Minke.Node.Runtime.ContainerState;
 using ContainerStatus = Minke.Node.Runtime.ContainerStatus;
 

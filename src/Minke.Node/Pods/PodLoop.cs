@@ -28,7 +28,7 @@ namespace Minke.Node.Pods;
 /// All fields are owned by the loop: others post to its mailbox and read <see cref="View"/> and <see cref="Status"/>. Long work runs
 /// beside the loop, by key, one of a key at a time, and posts what it found.
 /// </remarks>
-internal sealed partial class PodLoop
+internal sealed partial class PodLoop : IDisposable
 {
     private enum Stage { Running, Ending, Ended, Gone }
 
@@ -69,7 +69,7 @@ internal sealed partial class PodLoop
     private DateTimeOffset? _wakeAt;
 
     /// <summary>Cancelled when the pod begins to end: pulls, preparations and hooks of starts stop.</summary>
-    private CancellationTokenSource _starting = new();
+    private readonly CancellationTokenSource _starting = new();
 
     /// <summary>Cancelled when the node stops: the containers go on.</summary>
     private CancellationToken _lifetime;
@@ -183,8 +183,15 @@ internal sealed partial class PodLoop
             await StopProbesAsync();
             await Task.WhenAll(_work.Values).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             _mail.Writer.TryComplete();
-            _starting.Dispose();
+            Dispose();
         }
+    }
+
+    public void Dispose()
+    {
+        _starting.Dispose();
+        _killing?.Dispose();
+        _alarm.Dispose();
     }
 
     private void Post(Action letter) => _mail.Writer.TryWrite(letter);

@@ -8,7 +8,6 @@ using Minke.Node.Pods.Environment;
 using Minke.Node.Pods.Probes;
 using Minke.Node.Runtime;
 using Minke.Node.Volumes;
-using ContainerStatus = Minke.Node.Runtime.ContainerStatus;
 
 namespace Minke.Node.Pods;
 
@@ -271,7 +270,7 @@ internal sealed partial class PodLoops(
                     continue;
                 try
                 {
-                    Directory.Delete(directory, recursive: true);
+                    NodePaths.RemoveTree(directory);
                 }
                 catch (Exception e) when (e is IOException or UnauthorizedAccessException)
                 {

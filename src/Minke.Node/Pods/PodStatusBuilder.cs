@@ -67,7 +67,7 @@ public static class PodStatusBuilder
             Message = message,
             Conditions = conditions,
             NominatedNodeName = input.Old.NominatedNodeName,
-            HostIP = input.Place.HostIps.FirstOrDefault() ?? "",
+            HostIP = input.Place.HostIp,
             HostIPs = [.. input.Place.HostIps.Select(ip => new HostIP { Ip = ip })],
             PodIP = ips.FirstOrDefault() ?? "",
             PodIPs = [.. ips.Select(ip => new PodIP { Ip = ip })],

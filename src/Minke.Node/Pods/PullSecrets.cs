@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Client;
 using Minke.Node.Runtime;
