@@ -1,19 +1,65 @@
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.Logging;
+using Minke.Api;
 using Minke.Cli;
 using Minke.Cli.Clusters;
+using Minke.Cli.Kubeconfigs;
+using Minke.Control;
 using Minke.Logs;
 using Minke.Node;
 using Minke.Node.Network;
 using Minke.Node.Pods;
 using Minke.Node.Runtime.Embedded;
+using Minke.Server;
+using Minke.Server.Pki;
+using Minke.Store;
 
 namespace Minke;
 
 /// <summary>How the parts make a cluster in one process: plain <c>new</c>, top to bottom.</summary>
 internal sealed class Composition(TimeProvider clock) : IClusterHost
 {
-    public Task<IRunningCluster> StartAsync(ClusterOptions options, CancellationToken cancellationToken) =>
-        throw new CliException("this build has no API server yet");
+    /// <summary>The address of the Service <c>kubernetes</c>: the first of the Services' range.</summary>
+    private static readonly IPAddress KubernetesService = IPAddress.Parse("10.96.0.1");
+
+    public async Task<IRunningCluster> StartAsync(ClusterOptions options, CancellationToken cancellationToken)
+    {
+        var data = options.Data;
+        var nodeName = Dns.GetHostName().ToLowerInvariant();
+        var cluster = new RunningCluster(nodeName);
+        try
+        {
+            var loggers = cluster.Owns(LogTo(data.LogFile));
+            var pki = ClusterPki.Open(data.Pki, ServingNames.For(nodeName, KubernetesService, AddressesOf(options.Listen.Address)), clock);
+
+            var store = cluster.Owns(await StateStore.OpenAsync(data.State, new StateStoreOptions(), clock, loggers.CreateLogger<StateStore>()));
+            var server = cluster.Owns(new ApiServer(
+                new ApiServerOptions
+                {
+                    Listen = [options.Listen],
+                    Certificate = () => pki.Serving,
+                    ClientAuthority = pki.Authority,
+                    ServiceAccountKey = pki.ServiceAccountKey,
+                },
+                store, new IdSource(new Random()), clock, loggers));
+            var control = new ControlPlane(server.Client, pki.AuthorityPem, ServedKinds.Default, clock, loggers);
+
+            await server.StartAsync(cancellationToken);
+            cluster.Runs(pki.KeepCurrentAsync);
+            cluster.Runs(control.RunAsync);
+            cluster.Admin = AdminOf(pki, options.Listen);
+            return cluster;
+        }
+        catch (Exception exception)
+        {
+            await cluster.DisposeAsync();
+            if (exception is IOException or UnauthorizedAccessException or PkiException or StoreInUseException or StoreUnavailableException)
+                throw new CliException($"start the cluster in {data.Root}: {exception.Message}", exception);
+            throw;
+        }
+    }
 
     public async Task RemovePodsAsync(DataDirectory data, TimeSpan grace, CancellationToken cancellationToken)
     {
@@ -35,6 +81,23 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
             CgroupRoot = "minke-" + data.InstanceId,
         },
     };
+
+    private static Kubeconfig AdminOf(ClusterPki pki, IPEndPoint listen)
+    {
+        // Who listens everywhere is reached here by loopback.
+        var address = listen.Address.Equals(IPAddress.Any) ? IPAddress.Loopback
+            : listen.Address.Equals(IPAddress.IPv6Any) ? IPAddress.IPv6Loopback : listen.Address;
+        using var key = pki.Admin.GetECDsaPrivateKey()!;
+        return new Kubeconfig("minke", new Uri($"https://{new IPEndPoint(address, listen.Port)}"), pki.AuthorityPem + "\n",
+            pki.Admin.ExportCertificatePem() + "\n", key.ExportECPrivateKeyPem() + "\n");
+    }
+
+    /// <summary>What a client may call the server by when it listens on an address: every address of the machine for the wildcard.</summary>
+    private static IEnumerable<IPAddress> AddressesOf(IPAddress listen) =>
+        !listen.Equals(IPAddress.Any) && !listen.Equals(IPAddress.IPv6Any)
+            ? [listen]
+            : NetworkInterface.GetAllNetworkInterfaces().SelectMany(link => link.GetIPProperties().UnicastAddresses)
+                .Select(address => address.Address).Where(address => !address.IsIPv6LinkLocal);
 
     /// <summary>What the parts say goes to the file; of the HTTP server only what is wrong.</summary>
     private LoggerFactory LogTo(string file) => new([new FileLoggerProvider(file, clock)], new LoggerFilterOptions

@@ -76,10 +76,19 @@ internal sealed class RolloutWatch(ApiConnection api, IProgressView view, TimePr
         return _awaited.Values.All(awaited => awaited.Readiness.State == ReadyState.Ready);
     }
 
-    private IEnumerable<string> Unready() => _awaited.Values.Where(awaited => awaited.Readiness.State != ReadyState.Ready)
-        .Select(awaited => $"  {awaited.Applied.DisplayName} in {awaited.Applied.Namespace}: {awaited.Readiness.Why}")
-        .Concat(_pods.Values.Where(pod => pod.Readiness.State != ReadyState.Ready && !_awaited.ContainsKey(Key(PodResource, pod.Namespace, pod.Name)))
-            .Select(pod => $"  pod/{pod.Name} in {pod.Namespace}: {(pod.Note.Length > 0 ? pod.Note : pod.Readiness.Why)}"));
+    private IEnumerable<string> Unready() =>
+        _awaited.Values.Where(awaited => awaited.Readiness.State != ReadyState.Ready)
+            .Select(awaited => Line(awaited.Applied.DisplayName, awaited.Applied.Namespace, PodOf(awaited.Applied), awaited.Readiness))
+            .Concat(_pods.Values
+                .Where(pod => pod.Readiness.State != ReadyState.Ready && !_awaited.ContainsKey(Key(PodResource, pod.Namespace, pod.Name)))
+                .Select(pod => Line("pod/" + pod.Name, pod.Namespace, pod, pod.Readiness)));
+
+    /// <summary>The note has what events said, too.</summary>
+    private static string Line(string name, string @namespace, PodTimeline? pod, Readiness readiness) =>
+        $"  {name} in {@namespace}: {(pod?.Note is { Length: > 0 } note ? note : readiness.Why)}";
+
+    private PodTimeline? PodOf(AppliedObject applied) =>
+        applied.Resource == PodResource ? _pods.GetValueOrDefault(applied.Namespace + "/" + applied.Manifest.Name) : null;
 
     private static readonly Resource PodResource = new("/api/v1", "pods", IsNamespaced: true);
     private static readonly Resource EventResource = new("/api/v1", "events", IsNamespaced: true);
