@@ -178,6 +178,73 @@ public sealed class DiskTroubleTests
     }
 
     [Fact]
+    public async Task A_failed_commit_is_taken_back_also_when_the_store_ends_with_it()
+    {
+        using var directory = new TemporaryDirectory();
+        var log = SqliteLog.Open(directory.Path);
+        // A clock that stands still: nothing tries the disk after the failure.
+        await using (var store = await StoreAsync(log, time: new ManualTime()))
+        {
+            await store.PutAsync("/pods/a", "one");
+            log.AfterCommit = () => throw new SqliteException(SqliteNative.SQLITE_IOERR, 5, "disk I/O error");
+            await Assert.ThrowsAsync<StoreUnavailableException>(() => store.PutAsync("/pods/a", "two"));
+        }
+        await using (var store = await StoreAsync(directory.Path))
+            Assert.Equal("one", store.Snapshot().Get("/pods/a")!.Text());
+    }
+
+    [Fact]
+    public async Task With_a_disk_that_fails_at_random_what_failed_is_not_there_and_what_succeeded_is()
+    {
+        using var directory = new TemporaryDirectory();
+        var log = SqliteLog.Open(directory.Path, CrashChild.Tuning);
+        var (expected, failures, random) = (new ConcurrentDictionary<string, string>(), 0, new Random(7));
+        await using (var store = await StoreAsync(log))
+        {
+            // On the log's thread: one at a time.
+            log.AfterCommit = () =>
+            {
+                if (random.Next(8) == 0)
+                    throw new SqliteException(SqliteNative.SQLITE_IOERR, 5, "disk I/O error");
+            };
+            await Task.WhenAll(Enumerable.Range(0, 12).Select(writer => Task.Run(async () =>
+            {
+                var steps = new Random(writer);
+                for (var i = 0; i < 150; i++)
+                {
+                    var (key, value) = ($"/pods/{writer}/{steps.Next(4)}", $"{i} {new string('x', steps.Next(3_000))}");
+                    try
+                    {
+                        if (steps.Next(4) == 0 && expected.ContainsKey(key))
+                        {
+                            await store.DeleteAsync(key);
+                            expected.TryRemove(key, out _);
+                        }
+                        else
+                        {
+                            await store.PutAsync(key, value);
+                            expected[key] = value;
+                        }
+                    }
+                    catch (StoreUnavailableException)
+                    {
+                        Interlocked.Increment(ref failures);
+                    }
+                }
+            })));
+            log.AfterCommit = null;
+            AssertHolds(store);
+        }
+        Assert.InRange(failures, 20, 1_700);
+        await using (var store = await StoreAsync(directory.Path))
+            AssertHolds(store);
+
+        void AssertHolds(StateStore store) => Assert.Equal(
+            expected.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, pair.Value)),
+            store.Snapshot().Range("").Select(entry => (entry.Key, entry.Text())));
+    }
+
+    [Fact]
     public async Task A_state_that_somebody_else_has_changed_stops_the_writes()
     {
         using var directory = new TemporaryDirectory();

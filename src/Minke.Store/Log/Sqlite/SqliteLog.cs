@@ -112,6 +112,7 @@ public sealed class SqliteLog : IStateLog
     {
         await _thread.RunAsync(() =>
         {
+            SettleAtTheEnd();
             _connection?.Dispose();
             return true;
         });
@@ -201,6 +202,21 @@ public sealed class SqliteLog : IStateLog
             throw new StoreCorruptException($"write to {_path}: it is at revision {revision} and not at {_revision}: it was changed by somebody else");
         connection.TakeBack(_doubtful, _revision);
         _doubtful = null;
+    }
+
+    /// <summary>A failed commit must not wait for the next process, which would not know that it failed.</summary>
+    private void SettleAtTheEnd()
+    {
+        if (_doubtful is null)
+            return;
+        try
+        {
+            Connect();
+        }
+        catch (Exception exception) when (exception is SqliteException or StoreUnavailableException or StoreCorruptException)
+        {
+            // The disk is still in trouble; it has been reported with the write that failed.
+        }
     }
 
     /// <summary>The open file and its statements.</summary>
