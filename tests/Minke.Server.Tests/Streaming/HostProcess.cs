@@ -3,18 +3,19 @@ using Minke.Client.Nodes;
 
 namespace Minke.Server.Tests.Streaming;
 
-/// <summary>A command of this machine standing in for one in a container. With a terminal it runs under <c>script</c>.</summary>
+/// <summary>A command of this machine standing in for one in a container. Its terminal is one in name only: it records its sizes.</summary>
 internal sealed class HostProcess : IProcessStreams
 {
     private readonly Process _process;
     private readonly bool _tty;
-    private readonly bool _keepsRunning;
 
-    private HostProcess(Process process, ExecStreamsRequest request, bool keepsRunning)
+    /// <summary>Guarded by itself.</summary>
+    private readonly List<(int Width, int Height)> _sizes = [];
+
+    private HostProcess(Process process, ExecStreamsRequest request)
     {
         _process = process;
         _tty = request.Tty;
-        _keepsRunning = keepsRunning;
         Stdin = request.Stdin ? process.StandardInput.BaseStream : null;
         Stdout = request.Stdout ? process.StandardOutput.BaseStream : null;
         Stderr = request.Stderr && !request.Tty ? process.StandardError.BaseStream : null;
@@ -25,23 +26,27 @@ internal sealed class HostProcess : IProcessStreams
     public Stream? Stdin { get; }
     public Stream? Stdout { get; }
     public Stream? Stderr { get; }
-    public List<(int Width, int Height)> Sizes { get; } = [];
-    public int Id => _process.Id;
     public TaskCompletionSource Disposed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public static HostProcess Start(ExecStreamsRequest request, bool keepsRunning = false)
+    public static HostProcess Start(ExecStreamsRequest request)
     {
         var command = request.Command.ToList();
         var start = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        return new(Process.Start(start)!, request, keepsRunning);
+        return new(Process.Start(start)!, request);
+    }
+
+    public bool Has(int width, int height)
+    {
+        lock (_sizes)
+            return _sizes.Contains((width, height));
     }
 
     public Task ResizeAsync(int width, int height, CancellationToken cancellationToken)
     {
         if (_tty)
         {
-            lock (Sizes)
-                Sizes.Add((width, height));
+            lock (_sizes)
+                _sizes.Add((width, height));
         }
         return Task.CompletedTask;
     }
@@ -54,7 +59,7 @@ internal sealed class HostProcess : IProcessStreams
 
     public async ValueTask DisposeAsync()
     {
-        if (!_keepsRunning && !_process.HasExited)
+        if (!_process.HasExited)
         {
             _process.Kill(entireProcessTree: true);
             await _process.WaitForExitAsync();
