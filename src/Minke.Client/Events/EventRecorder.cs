@@ -36,6 +36,8 @@ public sealed partial class EventRecorder(IApiClient api, string component, stri
     private readonly Dictionary<string, Similar> _similar = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (double Tokens, DateTimeOffset At)> _buckets = new(StringComparer.Ordinal);
 
+    private long _lastStamp;
+
     /// <summary>Records a fact about an object; returns at once. <paramref name="fieldPath"/>: <c>spec.containers{web}</c>.</summary>
     public void Record(IKubeObject about, string type, string reason, string message, string fieldPath = "") =>
         Record(ReferenceTo(about) with { FieldPath = fieldPath }, type, reason, message);
@@ -115,7 +117,7 @@ public sealed partial class EventRecorder(IApiClient api, string component, stri
             Metadata = new ObjectMeta
             {
                 Namespace = @namespace,
-                Name = string.Create(CultureInfo.InvariantCulture, $"{about.Name}.{(pending.At.Ticks - DateTimeOffset.UnixEpoch.Ticks) * 100:x}"),
+                Name = string.Create(CultureInfo.InvariantCulture, $"{about.Name}.{NextStamp(pending.At):x}"),
             },
             InvolvedObject = about,
             Reason = pending.Reason,
@@ -129,6 +131,10 @@ public sealed partial class EventRecorder(IApiClient api, string component, stri
             ReportingInstance = host,
         }, cancellationToken);
     }
+
+    /// <summary>Nanoseconds since the epoch, as client-go names events by; later for each, as two may be recorded at one moment.</summary>
+    private long NextStamp(DateTimeOffset at) =>
+        _lastStamp = Math.Max((at.Ticks - DateTimeOffset.UnixEpoch.Ticks) * 100, _lastStamp + 1);
 
     private (string Key, string Message) Combine(string alike, Pending pending)
     {

@@ -26,4 +26,18 @@ public sealed record NodePaths(string DataDirectory)
         Path.Combine(Container(uid, name), string.Create(CultureInfo.InvariantCulture, $"termination-{attempt}"));
 
     public string Logs(string @namespace, string name, string uid) => Path.Combine(PodLogs, $"{@namespace}_{name}_{uid}");
+
+    /// <summary>Removes a directory with everything in it, unless something is mounted below: that would be somebody's data.</summary>
+    /// <exception cref="IOException">Something is mounted there.</exception>
+    public static void RemoveTree(string directory)
+    {
+        if (!Directory.Exists(directory))
+            return;
+        var below = directory.TrimEnd('/') + "/";
+        var mounted = Linux.Mounts.List().Select(mount => mount.MountPoint)
+            .FirstOrDefault(point => point == directory || point.StartsWith(below, StringComparison.Ordinal));
+        if (mounted is not null)
+            throw new IOException($"remove {directory}: {mounted} is still mounted");
+        Directory.Delete(directory, recursive: true);
+    }
 }

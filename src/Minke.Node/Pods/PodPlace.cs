@@ -13,6 +13,12 @@ public sealed record PodPlace
     /// <summary>Addresses of the pod, the primary one first; empty until its sandbox runs.</summary>
     public IReadOnlyList<string> PodIps { get; init; } = [];
 
+    /// <summary>The primary address of the pod, empty until there is one.</summary>
+    public string PodIp => PodIps.Count > 0 ? PodIps[0] : "";
+
+    /// <summary>The primary address of the node.</summary>
+    public string HostIp => HostIps.Count > 0 ? HostIps[0] : "";
+
     /// <summary>What the node has for pods (<c>cpu</c>, <c>memory</c>, <c>ephemeral-storage</c>): the limit of a container that has none.</summary>
     public ApiMap<Quantity> NodeAllocatable { get; init; }
 

@@ -1,19 +1,112 @@
 using Minke.Api.Core.V1;
+using Minke.Client;
 
 namespace Minke.Node.Pods.Environment;
 
 /// <summary>
 /// The environment of a container: <c>envFrom</c>, <c>env</c> with <c>$(VAR)</c>, references to ConfigMaps, Secrets, fields and
-/// resources, and the variables of Services.
+/// resources. (kubelet's makeEnvironmentVariables)
 /// </summary>
-public sealed class ContainerEnvironment
+/// <remarks>The variables of Services come with Services: until they are routed a variable would promise what is not there.</remarks>
+public sealed class ContainerEnvironment(IApiClient api)
 {
     /// <exception cref="ContainerConfigException">A source or a key is missing: <c>couldn't find key x in ConfigMap ns/name</c>.</exception>
-    public Task<ContainerVariables> BuildAsync(Pod pod, Container container, PodPlace place, CancellationToken cancellationToken) =>
-        Task.FromResult(new ContainerVariables(
-            [.. container.Env.Select(variable => KeyValuePair.Create(variable.Name, variable.Value))],
-            container.Command.IsEmpty ? null : [.. container.Command],
-            container.Args.IsEmpty ? null : [.. container.Args]));
+    public async Task<ContainerVariables> BuildAsync(Pod pod, Container container, PodPlace place, CancellationToken cancellationToken)
+    {
+        var sources = new Sources(api, pod.Metadata.Namespace);
+        var names = new List<string>();
+        var values = new Dictionary<string, string>(StringComparer.Ordinal);
+        void Set(string name, string value)
+        {
+            if (!values.ContainsKey(name))
+                names.Add(name);
+            values[name] = value;
+        }
+
+        foreach (var from in container.EnvFrom)
+        {
+            foreach (var (key, value) in await FromAsync(sources, from, cancellationToken))
+                Set(from.Prefix + key, value);
+        }
+        foreach (var variable in container.Env)
+        {
+            var value = variable.ValueFrom is null
+                ? Expansion.Expand(variable.Value, values.GetValueOrDefault)
+                : await ValueAsync(pod, container, place, sources, variable.ValueFrom, cancellationToken);
+            if (value is not null)
+                Set(variable.Name, value);
+        }
+        return new(
+            [.. names.Select(name => KeyValuePair.Create(name, values[name]))],
+            container.Command.IsEmpty ? null : [.. container.Command.Select(word => Expansion.Expand(word, values.GetValueOrDefault))],
+            container.Args.IsEmpty ? null : [.. container.Args.Select(word => Expansion.Expand(word, values.GetValueOrDefault))]);
+    }
+
+    private static async Task<IEnumerable<KeyValuePair<string, string>>> FromAsync(Sources sources, EnvFromSource from, CancellationToken cancellationToken)
+    {
+        if (from.ConfigMapRef is { } configMap)
+            return (await sources.ConfigMapAsync(configMap.Name, configMap.Optional == true, cancellationToken))?.Data ?? default;
+        if (from.SecretRef is { } secret)
+        {
+            var data = (await sources.SecretAsync(secret.Name, secret.Optional == true, cancellationToken))?.Data ?? default;
+            return data.Select(pair => KeyValuePair.Create(pair.Key, System.Text.Encoding.UTF8.GetString(pair.Value)));
+        }
+        return [];
+    }
+
+    /// <summary>Null when an optional source or key is not there: the variable is left out.</summary>
+    private static async Task<string?> ValueAsync(
+        Pod pod, Container container, PodPlace place, Sources sources, EnvVarSource source, CancellationToken cancellationToken)
+    {
+        if (source.FieldRef is { } field)
+            return PodFields.Read(pod, place, field.FieldPath) ?? throw new ContainerConfigException($"unsupported fieldPath: {field.FieldPath}");
+        if (source.ResourceFieldRef is { } resource)
+        {
+            var owner = resource.ContainerName.Length == 0
+                ? container
+                : pod.Spec.Containers.Concat(pod.Spec.InitContainers).FirstOrDefault(other => other.Name == resource.ContainerName)
+                    ?? throw new ContainerConfigException($"container {resource.ContainerName} not found");
+            return PodFields.Read(resource, owner, place) ?? throw new ContainerConfigException($"unsupported container resource : {resource.Resource}");
+        }
+        if (source.ConfigMapKeyRef is { } inMap)
+        {
+            var map = await sources.ConfigMapAsync(inMap.Name, inMap.Optional == true, cancellationToken);
+            if (map is null || map.Data.TryGetValue(inMap.Key, out var text))
+                return map?.Data.GetValueOrDefault(inMap.Key);
+            return inMap.Optional == true ? null : throw new ContainerConfigException($"couldn't find key {inMap.Key} in ConfigMap {pod.Metadata.Namespace}/{inMap.Name}");
+        }
+        if (source.SecretKeyRef is { } inSecret)
+        {
+            var secret = await sources.SecretAsync(inSecret.Name, inSecret.Optional == true, cancellationToken);
+            if (secret is null)
+                return null;
+            if (secret.Data.TryGetValue(inSecret.Key, out var bytes))
+                return System.Text.Encoding.UTF8.GetString(bytes);
+            return inSecret.Optional == true ? null : throw new ContainerConfigException($"couldn't find key {inSecret.Key} in Secret {pod.Metadata.Namespace}/{inSecret.Name}");
+        }
+        return null;
+    }
+
+    /// <summary>ConfigMaps and Secrets of one namespace, each asked for once a container.</summary>
+    private sealed class Sources(IApiClient api, string @namespace)
+    {
+        private readonly Dictionary<string, ConfigMap?> _configMaps = new(StringComparer.Ordinal);
+        private readonly Dictionary<string, Secret?> _secrets = new(StringComparer.Ordinal);
+
+        public async Task<ConfigMap?> ConfigMapAsync(string name, bool isOptional, CancellationToken cancellationToken)
+        {
+            if (!_configMaps.TryGetValue(name, out var map))
+                _configMaps[name] = map = await api.TryGetAsync<ConfigMap>(@namespace, name, cancellationToken);
+            return map ?? (isOptional ? null : throw new ContainerConfigException($"configmap \"{name}\" not found"));
+        }
+
+        public async Task<Secret?> SecretAsync(string name, bool isOptional, CancellationToken cancellationToken)
+        {
+            if (!_secrets.TryGetValue(name, out var secret))
+                _secrets[name] = secret = await api.TryGetAsync<Secret>(@namespace, name, cancellationToken);
+            return secret ?? (isOptional ? null : throw new ContainerConfigException($"secret \"{name}\" not found"));
+        }
+    }
 }
 
 /// <param name="Env">Names and values in the order they are given to the container; no name twice.</param>

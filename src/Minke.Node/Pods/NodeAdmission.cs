@@ -1,0 +1,141 @@
+using System.Globalization;
+using Minke.Api;
+using Minke.Api.Core.V1;
+
+namespace Minke.Node.Pods;
+
+/// <summary>Whether a pod bound to this node may run here: a pure function, with the kubelet's reasons and messages (lifecycle/predicate.go).</summary>
+public static class NodeAdmission
+{
+    // The namespaced sysctls that cannot harm others (kubelet/sysctl/safe_sysctls.go).
+    private static readonly HashSet<string> SafeSysctls = new(StringComparer.Ordinal)
+    {
+        "kernel.shm_rmid_forced",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.tcp_syncookies",
+        "net.ipv4.ping_group_range",
+        "net.ipv4.ip_unprivileged_port_start",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.tcp_keepalive_time",
+        "net.ipv4.tcp_fin_timeout",
+        "net.ipv4.tcp_keepalive_intvl",
+        "net.ipv4.tcp_keepalive_probes",
+        "net.ipv4.tcp_rmem",
+        "net.ipv4.tcp_wmem",
+    };
+
+    /// <param name="pod">The newcomer.</param>
+    /// <param name="others">The pods that use the node's resources already.</param>
+    /// <param name="node">The node's object: labels and allocatable.</param>
+    /// <param name="allowedUnsafeSysctls">Allowed beyond the safe ones; a trailing <c>*</c> allows all below.</param>
+    /// <returns>Null when it may.</returns>
+    public static PodVerdict? Check(
+        Pod pod, IReadOnlyCollection<Pod> others, Minke.Api.Core.V1.Node node, IReadOnlyList<string> allowedUnsafeSysctls) =>
+        CheckOs(pod)
+        ?? CheckSysctls(pod, allowedUnsafeSysctls)
+        ?? CheckResources(pod, others, node.Status.Allocatable)
+        ?? CheckNode(pod, others, node);
+
+    private static PodVerdict? CheckOs(Pod pod)
+    {
+        if (pod.Spec.NodeSelector.TryGetValue("kubernetes.io/os", out var os) && os != "linux")
+            return new("PodOSSelectorNodeLabelDoesNotMatch", "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label");
+        return pod.Spec.Os is { Name: not "linux" }
+            ? new("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS") : null;
+    }
+
+    private static PodVerdict? CheckSysctls(Pod pod, IReadOnlyList<string> allowed)
+    {
+        foreach (var sysctl in pod.Spec.SecurityContext?.Sysctls ?? default)
+        {
+            var name = sysctl.Name.Replace('/', '.');
+            var isKnown = SafeSysctls.Contains(name)
+                || allowed.Any(pattern => pattern.EndsWith('*') ? name.StartsWith(pattern[..^1], StringComparison.Ordinal) : name == pattern);
+            if (!isKnown)
+                return new("SysctlForbidden", $"forbidden sysctl: \"{name}\" not allowlisted");
+            if (name.StartsWith("net.", StringComparison.Ordinal) && pod.Spec.HostNetwork)
+                return new("SysctlForbidden", $"forbidden sysctl: \"{name}\" not allowed with host net enabled");
+            if (IsIpc(name) && pod.Spec.HostIPC)
+                return new("SysctlForbidden", $"forbidden sysctl: \"{name}\" not allowed with host ipc enabled");
+        }
+        return null;
+    }
+
+    private static bool IsIpc(string sysctl) =>
+        sysctl == "kernel.sem" || sysctl.StartsWith("kernel.shm", StringComparison.Ordinal)
+        || sysctl.StartsWith("kernel.msg", StringComparison.Ordinal) || sysctl.StartsWith("fs.mqueue.", StringComparison.Ordinal);
+
+    private static PodVerdict? CheckResources(Pod pod, IReadOnlyCollection<Pod> others, ApiMap<Quantity> allocatable)
+    {
+        if (allocatable.TryGetValue("pods", out var maxPods) && others.Count + 1 > maxPods.ToInt64())
+            return OutOf("pods", 1, others.Count, maxPods.ToInt64());
+        var requests = PodRequests.Of(pod);
+        foreach (var (name, request) in requests)
+        {
+            if (request.IsZero)
+                continue;
+            var inMillis = name == "cpu";
+            var used = others.Aggregate(default(Quantity), (sum, other) => sum + PodRequests.Of(other).GetValueOrDefault(name));
+            var capacity = allocatable.GetValueOrDefault(name);
+            if (used + request > capacity)
+                return OutOf(name, Number(request), Number(used), Number(capacity));
+
+            long Number(Quantity quantity) => inMillis ? quantity.ToMillis() : quantity.ToInt64();
+        }
+        return null;
+    }
+
+    private static PodVerdict OutOf(string resource, long requested, long used, long capacity) => new("OutOf" + resource, string.Create(
+        CultureInfo.InvariantCulture, $"Node didn't have enough resource: {resource}, requested: {requested}, used: {used}, capacity: {capacity}"));
+
+    private static PodVerdict? CheckNode(Pod pod, IReadOnlyCollection<Pod> others, Minke.Api.Core.V1.Node node)
+    {
+        if (pod.Spec.NodeName.Length > 0 && pod.Spec.NodeName != node.Metadata.Name)
+            return Failed("NodeName", "node(s) didn't match the requested node name");
+        if (!MatchesNode(pod, node))
+            return Failed("NodeAffinity", "node(s) didn't match Pod's node affinity/selector");
+        var taken = others.SelectMany(HostPorts).ToList();
+        return HostPorts(pod).Any(wanted => taken.Exists(port => Conflict(port, wanted)))
+            ? Failed("NodePorts", "node(s) didn't have free ports for the requested pod ports") : null;
+    }
+
+    private static PodVerdict Failed(string predicate, string why) => new(predicate, $"Predicate {predicate} failed: {why}");
+
+    private static IEnumerable<(string Ip, string Protocol, int Port)> HostPorts(Pod pod) =>
+        pod.Spec.Containers.Concat(pod.Spec.InitContainers.Where(container => container.IsSidecar))
+            .SelectMany(container => container.Ports).Where(port => port.HostPort > 0)
+            .Select(port => (port.HostIP.Length == 0 ? "0.0.0.0" : port.HostIP, port.Protocol.Length == 0 ? Protocol.TCP : port.Protocol, port.HostPort));
+
+    private static bool Conflict((string Ip, string Protocol, int Port) a, (string Ip, string Protocol, int Port) b) =>
+        a.Port == b.Port && a.Protocol == b.Protocol && (a.Ip == b.Ip || a.Ip == "0.0.0.0" || b.Ip == "0.0.0.0");
+
+    private static bool MatchesNode(Pod pod, Minke.Api.Core.V1.Node node)
+    {
+        foreach (var (key, value) in pod.Spec.NodeSelector)
+        {
+            if (!node.Metadata.Labels.TryGetValue(key, out var have) || have != value)
+                return false;
+        }
+        if (pod.Spec.Affinity?.NodeAffinity?.RequiredDuringSchedulingIgnoredDuringExecution is not { } required)
+            return true;
+        return required.NodeSelectorTerms.Any(term =>
+            !(term.MatchExpressions.IsEmpty && term.MatchFields.IsEmpty)
+            && term.MatchExpressions.All(one => Matches(one, node.Metadata.Labels.TryGetValue(one.Key, out var value) ? value : null))
+            && term.MatchFields.All(one => Matches(one, one.Key == "metadata.name" ? node.Metadata.Name : null)));
+    }
+
+    private static bool Matches(NodeSelectorRequirement one, string? value) => one.Operator switch
+    {
+        NodeSelectorOperator.In => value is not null && one.Values.Contains(value),
+        NodeSelectorOperator.NotIn => value is null || !one.Values.Contains(value),
+        NodeSelectorOperator.Exists => value is not null,
+        NodeSelectorOperator.DoesNotExist => value is null,
+        NodeSelectorOperator.Gt => Compare(value, one) > 0,
+        NodeSelectorOperator.Lt => Compare(value, one) < 0,
+        _ => false,
+    };
+
+    private static int Compare(string? value, NodeSelectorRequirement one) =>
+        long.TryParse(value, CultureInfo.InvariantCulture, out var have) && one.Values.Count == 1
+        && long.TryParse(one.Values[0], CultureInfo.InvariantCulture, out var bound) ? have.CompareTo(bound) : 0;
+}
