@@ -108,13 +108,13 @@ public sealed class ImageStoreTests : IDisposable
     }
 
     [Fact]
-    public void What_another_process_is_building_is_left_alone()
+    public async Task What_another_process_is_building_is_left_alone()
     {
         using var draft = Store.BeginLayer();
         using var partial = Store.OpenPartial(Digest.OfSha256("x"u8));
         partial.File.WriteByte(1);
         using var other = ImageStore.Open(Store.Root, TimeProvider.System);
-        other.PruneAsync(Token).GetAwaiter().GetResult();
+        await other.PruneAsync(Token);
         Assert.True(Directory.Exists(draft.Path));
         Assert.Single(_temporary.Partial);
     }
@@ -175,7 +175,6 @@ public sealed class ImageStoreTests : IDisposable
 
         // 86 % full and half an image over the mark: one image is enough.
         clock.Advance(TimeSpan.FromHours(1));
-        available = 14_000_000;
         var collector2 = new ImageGarbageCollector(store, new ImageGcPolicy { LowThresholdPercent = 86, HighThresholdPercent = 86 }, () => (100_000_000, 13_950_000), clock);
         var one = await collector2.CollectAsync(inUse, Token);
         Assert.Equal([ids[0]], one.Removed);

@@ -6,7 +6,7 @@ namespace Minke.Node.Tests.Images;
 /// <summary>A tar written byte by byte, for what tar writers refuse to write.</summary>
 internal sealed class RawTar
 {
-    private readonly MemoryStream _bytes = new();
+    private readonly List<byte> _bytes = [];
 
     /// <summary>One header and its content, padded.</summary>
     public RawTar Entry(
@@ -26,11 +26,11 @@ internal sealed class RawTar
         change?.Invoke(header);
         header.AsSpan(148, 8).Fill((byte)' ');
         Octal(header, 148, 7, header.Sum(b => b));
-        _bytes.Write(header);
+        _bytes.AddRange(header);
         if (content is not null)
         {
-            _bytes.Write(content);
-            _bytes.Write(new byte[(512 - content.Length % 512) % 512]);
+            _bytes.AddRange(content);
+            _bytes.AddRange(new byte[(512 - content.Length % 512) % 512]);
         }
         return this;
     }
@@ -56,13 +56,13 @@ internal sealed class RawTar
 
     public RawTar Bytes(byte[] bytes)
     {
-        _bytes.Write(bytes);
+        _bytes.AddRange(bytes);
         return this;
     }
 
     public byte[] End()
     {
-        _bytes.Write(new byte[1024]);
+        _bytes.AddRange(new byte[1024]);
         return _bytes.ToArray();
     }
 

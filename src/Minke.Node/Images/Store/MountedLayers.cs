@@ -1,8 +1,9 @@
 namespace Minke.Node.Images.Store;
 
 /// <summary>
-/// Which layers are in use, asked of the one who knows: the kernel. Every overlay mount names its lower directories in
-/// mountinfo, and every container has its root mount in its own mount namespace, so no bookkeeping can be out of date.
+/// Which layers are in use, asked of the one who knows: the kernel. Every overlay mount names its lower directories in mountinfo,
+/// a bind mount of a single layer its directory, and every container has its root mount in its own mount namespace. So no
+/// bookkeeping can be out of date.
 /// </summary>
 internal static class MountedLayers
 {
@@ -22,8 +23,7 @@ internal static class MountedLayers
                 if (File.ResolveLinkTarget($"{process}/ns/mnt", returnFinalTarget: false)?.Name is not { } space || seen.Contains(space))
                     continue;
                 foreach (var line in File.ReadLines($"{process}/mountinfo"))
-                    if (line.Contains("overlay", StringComparison.Ordinal))
-                        mounted.UnionWith(names.Where(name => line.Contains(name, StringComparison.Ordinal)));
+                    mounted.UnionWith(names.Where(name => line.Contains(name, StringComparison.Ordinal)));
                 seen.Add(space);
             }
             catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
