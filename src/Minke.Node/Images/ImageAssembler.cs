@@ -74,7 +74,7 @@ internal sealed class ImageAssembler(ImageStore store, TimeProvider time, int pa
                 Config = config.ToImageConfig(),
                 CreatedAt = now,
                 LastUsedAt = now,
-            }, cancellationToken);
+            }, work.Exists(layer => layer.Result.IsNew), cancellationToken);
         }
         catch (Exception)
         {

@@ -355,15 +355,10 @@ public sealed partial class ImageStore : IDisposable
     // ---- the index ---------------------------------------------------------------------------------------------------------
 
     /// <summary>Makes an image of layers that are leased and blobs that are held. All of it is on disk when this returns.</summary>
-    internal async Task<ImageInfo> CommitAsync(ImageRecord image, CancellationToken cancellationToken)
+    internal async Task<ImageInfo> CommitAsync(ImageRecord image, bool hasNewLayers, CancellationToken cancellationToken)
     {
-        using (var root = FileCalls.TryOpen(null, LayerTree.Terminated(_root), FileCalls.O_RDONLY | FileCalls.O_DIRECTORY, 0, out var errno)
-            ?? throw FileCalls.Failure(errno, $"open image store {_root}"))
-        {
-            // Layers are thousands of files: one call for all of them, before the index names them.
-            if (FileCalls.SyncFileSystem(root) is not 0 and var failure)
-                throw FileCalls.Failure(failure, $"sync image store {_root}");
-        }
+        if (hasNewLayers)
+            SyncAll();
         ImageRecord? result = null;
         await ChangeAsync(index =>
         {
@@ -389,6 +384,15 @@ public sealed partial class ImageStore : IDisposable
         }, cancellationToken);
         LogAdded(image.Id, image.Tags.Count > 0 ? image.Tags[0] : image.Digests.Count > 0 ? image.Digests[0] : "<none>");
         return result!.ToInfo(_layers);
+    }
+
+    /// <summary>Layers are thousands of files: one call for all of them, before the index names them.</summary>
+    private void SyncAll()
+    {
+        using var root = FileCalls.TryOpen(null, LayerTree.Terminated(_root), FileCalls.O_RDONLY | FileCalls.O_DIRECTORY, 0, out var errno)
+            ?? throw FileCalls.Failure(errno, $"open image store {_root}");
+        if (FileCalls.SyncFileSystem(root) is not 0 and var failure)
+            throw FileCalls.Failure(failure, $"sync image store {_root}");
     }
 
     private static StoreIndex Replace(StoreIndex index, ImageRecord image) =>

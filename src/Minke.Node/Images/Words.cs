@@ -22,6 +22,7 @@ internal static class Words
         HttpRequestException http => $"http: {http.HttpRequestError}",
         UnauthorizedAccessException => "permission denied",
         EndOfStreamException when !failure.Message.Contains(' ', StringComparison.Ordinal) => "unexpected EOF",
+        InvalidDataException when !failure.Message.Contains(' ', StringComparison.Ordinal) => "invalid or truncated compressed data",
         _ => failure.Message,
     };
 

@@ -12,6 +12,7 @@ internal sealed class LayerLease(ImageStore store, LayerRecord record, SafeFileH
     private int _users = 1; // guarded by the store's lock
 
     public LayerRecord Record => record;
+    public bool IsNew => isNew;
     public string Path => store.LayerPath(record.Directory);
 
     /// <summary>Only under the store's lock.</summary>
@@ -38,6 +39,7 @@ internal sealed class LayerDraft(ImageStore store, string name, string path, Saf
     private SafeFileHandle? _handle = handle;
 
     public string Name => name;
+    public bool IsNew => isNew;
     public string Path => path;
 
     public LayerLease Complete(LayerRecord record, FileStream? blob) => store.Complete(this, record, blob);
