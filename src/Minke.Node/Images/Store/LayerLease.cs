@@ -39,7 +39,6 @@ internal sealed class LayerDraft(ImageStore store, string name, string path, Saf
     private SafeFileHandle? _handle = handle;
 
     public string Name => name;
-    public bool IsNew => isNew;
     public string Path => path;
 
     public LayerLease Complete(LayerRecord record, FileStream? blob) => store.Complete(this, record, blob);
