@@ -29,8 +29,15 @@ internal static class CommandStatus
     /// <summary>Empty when nothing is to be said.</summary>
     public static ReadOnlyMemory<byte> Encode(Status status, bool asStatus)
     {
-        if (asStatus)
-            return Json.Write(status);
-        return status.StatusValue == "Success" ? default : Encoding.UTF8.GetBytes(status.Message);
+        if (!asStatus)
+            return status.StatusValue == "Success" ? default : Encoding.UTF8.GetBytes(status.Message);
+        // The kubelet writes it without kind and apiVersion, so that is how clients know it.
+        var json = Json.Write(status);
+        if (!json.AsSpan().StartsWith(TypeMeta))
+            return json;
+        json[TypeMeta.Length - 1] = (byte)'{';
+        return json.AsMemory(TypeMeta.Length - 1);
     }
+
+    private static ReadOnlySpan<byte> TypeMeta => """{"kind":"Status","apiVersion":"v1","""u8;
 }
