@@ -48,7 +48,7 @@ internal static class Kubectl
     {
         var start = new ProcessStartInfo(program) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["KUBECONFIG"] = "/dev/null";
-        start.Environment["KUBECACHEDIR"] = Path.Combine(Path.GetTempPath(), $"minke-kubectl-cache-{server.Url.Port}");
+        start.Environment["KUBECACHEDIR"] = server.CacheDirectory;
         start.Environment["KUBECTL_REMOTE_COMMAND_WEBSOCKETS"] = webSockets ? "true" : "false";
         start.Environment["KUBECTL_PORT_FORWARD_WEBSOCKETS"] = webSockets ? "true" : "false";
         return start;

@@ -25,6 +25,9 @@ internal sealed class StreamingServer : IAsyncDisposable
 
     private StreamingServer(WebApplication app) => _app = app;
 
+    /// <summary>Where kubectl may keep what it discovers.</summary>
+    public string CacheDirectory { get; } = Directory.CreateTempSubdirectory("minke-kubectl-").FullName;
+
     public Uri Url => new(_app.Urls.First());
     public ConcurrentQueue<HostProcess> Processes { get; } = new();
     public ConcurrentQueue<string> Upgrades { get; } = new();
@@ -49,6 +52,15 @@ internal sealed class StreamingServer : IAsyncDisposable
     {
         await _app.StopAsync(new CancellationToken(true));
         await _app.DisposeAsync();
+        try
+        {
+            Directory.Delete(CacheDirectory, recursive: true);
+        }
+        catch (IOException)
+        {
+            // A kubectl that was killed a moment ago wrote its last file.
+            Directory.Delete(CacheDirectory, recursive: true);
+        }
     }
 
     private async Task AnswerAsync(HttpContext http, StreamingEndpoints endpoints)
