@@ -7,15 +7,20 @@ namespace Minke.Node.Linux;
 internal static unsafe partial class FileSystems
 {
     private const uint CGROUP2_SUPER_MAGIC = 0x63677270;
+    private const uint TMPFS_MAGIC = 0x01021994;
     private const int AT_FDCWD = -100;
     private const ulong O_CLOEXEC = 0x80000;
     private const ulong RESOLVE_IN_ROOT = 0x10;
     private const long SYS_openat2 = 437;
 
-    public static bool IsCgroup2(string path)
+    public static bool IsCgroup2(string path) => Type(path) == CGROUP2_SUPER_MAGIC;
+
+    public static bool IsTmpfs(string path) => Type(path) == TMPFS_MAGIC;
+
+    private static uint Type(string path)
     {
         var buffer = stackalloc byte[256]; // struct statfs: f_type comes first, as a long
-        return StatFs(path, buffer) == 0 && (uint)*(long*)buffer == CGROUP2_SUPER_MAGIC;
+        return StatFs(path, buffer) == 0 ? (uint)*(long*)buffer : 0;
     }
 
     /// <summary>

@@ -50,9 +50,10 @@ public sealed class EmbeddedSurvivalTests : IAsyncLifetime
 
         // A container whose record was never written, with a mount; a sandbox likewise; a cgroup nobody knows.
         var half = Path.Combine(_fixture.Options.StateDirectory, "containers", "half");
-        foreach (var below in (string[])["rootfs", "upper", "work"])
+        foreach (var below in (string[])["upper", "work"])
             Directory.CreateDirectory(Path.Combine(half, below));
-        Mounts.Overlay([_fixture.Images.Layer], Path.Combine(half, "upper"), Path.Combine(half, "work"), Path.Combine(half, "rootfs"));
+        var rootfs = Directory.CreateDirectory(Path.Combine(_fixture.Options.RunDirectory, "bundles", "half", "rootfs")).FullName;
+        Mounts.Overlay([_fixture.Images.Layer], Path.Combine(half, "upper"), Path.Combine(half, "work"), rootfs);
         Directory.CreateDirectory(Path.Combine(_fixture.Options.StateDirectory, "sandboxes", "half"));
         var pins = Directory.CreateDirectory(Path.Combine(_fixture.Options.RunDirectory, "ns", "half")).FullName;
         Namespaces.OnOwnThread(() =>
@@ -64,6 +65,7 @@ public sealed class EmbeddedSurvivalTests : IAsyncLifetime
 
         await _fixture.OpenAsync();
         Assert.False(Directory.Exists(half));
+        Assert.False(Directory.Exists(Path.GetDirectoryName(rootfs)));
         Assert.False(Directory.Exists(pins));
         Assert.False(Directory.Exists(Path.Combine(_fixture.Options.StateDirectory, "sandboxes", "half")));
         Assert.False(Directory.Exists($"/sys/fs/cgroup/memory/{_fixture.Options.CgroupRoot}/kubepods/besteffort/podstray"));
@@ -76,7 +78,7 @@ public sealed class EmbeddedSurvivalTests : IAsyncLifetime
     {
         var container = await StartAsync(await RunPodAsync("web"), "main", "sleep 1000");
         await using var events = _fixture.Runtime.EventsAsync(Token).GetAsyncEnumerator(Token);
-        var monitor = int.Parse(File.ReadAllText(Path.Combine(_fixture.Options.StateDirectory, "containers", container.Value, "conmon.pid")));
+        var monitor = int.Parse(File.ReadAllText(Path.Combine(_fixture.Options.RunDirectory, "bundles", container.Value, "conmon.pid")));
         Node.Linux.Processes.Signal(monitor, Node.Linux.Processes.SIGKILL);
         while (await events.MoveNextAsync() && events.Current.Kind != RuntimeEventKind.Exited)
             ;
@@ -129,7 +131,7 @@ public sealed class EmbeddedSurvivalTests : IAsyncLifetime
         using var poller = new Poller();
         var exits = Path.Combine(_fixture.Options.RunDirectory, "exits");
         using var inotify = new Inotify(poller, exits);
-        var pid = int.Parse(File.ReadAllText(Path.Combine(_fixture.Options.StateDirectory, "containers", container.Value, "pid")));
+        var pid = int.Parse(File.ReadAllText(Path.Combine(_fixture.Options.RunDirectory, "bundles", container.Value, "pid")));
         Node.Linux.Processes.Signal(pid, Node.Linux.Processes.SIGKILL);
         await foreach (var name in inotify.NamesAsync(Token))
         {

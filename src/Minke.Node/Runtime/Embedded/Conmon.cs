@@ -34,7 +34,7 @@ internal sealed class Conmon(string path, EmbeddedFiles files)
     /// <exception cref="RuntimeException">The OCI runtime could not; the message is its own.</exception>
     public int Create(OciRuntime runtime, ContainerId container, ContainerConfig config, string logPath)
     {
-        var bundle = files.Container(container);
+        var bundle = files.Bundle(container);
         List<string> arguments =
         [
             "conmon", "--api-version", "1", "-c", container.Value, "-u", container.Value, "-n", config.Name,
@@ -74,17 +74,17 @@ internal sealed class Conmon(string path, EmbeddedFiles files)
 
     /// <summary>Process number of a container's monitor; 0 when it has not said.</summary>
     public int MonitorPid(ContainerId container) =>
-        File.Exists(files.Container(container, "conmon.pid")) && int.TryParse(File.ReadAllText(files.Container(container, "conmon.pid")), out var pid) ? pid : 0;
+        File.Exists(files.Bundle(container, "conmon.pid")) && int.TryParse(File.ReadAllText(files.Bundle(container, "conmon.pid")), out var pid) ? pid : 0;
 
     public void ReopenLog(ContainerId container) => Control(container, "2 0 0\n");
 
     public void Resize(ContainerId container, int width, int height) => Control(container, $"1 {height} {width}\n");
 
-    public SafeFileHandle ConnectAttach(ContainerId container) => UnixSockets.ConnectPackets(files.Container(container, "attach"));
+    public SafeFileHandle ConnectAttach(ContainerId container) => UnixSockets.ConnectPackets(files.Bundle(container, "attach"));
 
     private void Control(ContainerId container, string line)
     {
-        using var fifo = Descriptors.OpenForWriting(files.Container(container, "ctl"));
+        using var fifo = Descriptors.OpenForWriting(files.Bundle(container, "ctl"));
         Descriptors.Write(fifo, Encoding.ASCII.GetBytes(line), $"tell the monitor of container {container}");
     }
 }

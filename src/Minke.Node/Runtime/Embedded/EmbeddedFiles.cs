@@ -1,35 +1,46 @@
+using Minke.Node.Linux;
+
 namespace Minke.Node.Runtime.Embedded;
 
 /// <summary>
 /// Where everything is.
 /// <code>
 /// STATE/sandboxes/ID/   sandbox.json  hosts  resolv.conf  hostname
-/// STATE/containers/ID/  container.json  status.json  config.json (the bundle is this directory)  upper/ work/
-///                       rootfs/ (overlay mount)  image-N/ (image mounts)  pid  conmon.pid  attach  ctl (conmon's)
+/// STATE/containers/ID/  container.json  status.json (once it has ended)  upper/ work/ (its writable layer)
 /// STATE/seccomp/        compiled filters, by the hash of what they were made from
+/// RUN/bundles/ID/       config.json  rootfs/ (overlay mount)  image-N/ (image mounts)  status.json (while it runs)
+///                       pid  conmon.pid  attach  ctl (conmon's)
 /// RUN/ns/ID/            ipc, uts: bind mounts of namespaces
 /// RUN/shm/ID/           tmpfs
 /// RUN/oci/HANDLER/      the OCI runtime's state
 /// RUN/exits/            exit codes, written by conmon
+/// RUN/exec/             one directory for each command being executed
 /// RUN/bin/              the OCI runtime, bound read-only
 /// </code>
 /// </summary>
+/// <remarks>
+/// RUN is a tmpfs. Where the machine has none there we mount one: what is in it must not outlive a reboot, and a start writes some
+/// twenty small files whose places in a disk's journal would wait for everybody else's fsync. The mount is shared, so that
+/// what is unmounted in it goes from copies of our mount namespace as well.
+/// </remarks>
 internal sealed class EmbeddedFiles(string state, string run)
 {
     public string Sandboxes { get; } = $"{state}/sandboxes";
     public string Containers { get; } = $"{state}/containers";
     public string Seccomp { get; } = $"{state}/seccomp";
+    public string Bundles { get; } = $"{run}/bundles";
+    public string Execs { get; } = $"{run}/exec";
     public string Exits { get; } = $"{run}/exits";
     public string Programs { get; } = $"{run}/bin";
     public string Namespaces { get; } = $"{run}/ns";
     public string SharedMemories { get; } = $"{run}/shm";
-    public string State => state;
-    public string Run => run;
 
     public string Sandbox(SandboxId id) => $"{Sandboxes}/{id.Value}";
     public string Sandbox(SandboxId id, string file) => $"{Sandboxes}/{id.Value}/{file}";
     public string Container(ContainerId id) => $"{Containers}/{id.Value}";
     public string Container(ContainerId id, string file) => $"{Containers}/{id.Value}/{file}";
+    public string Bundle(ContainerId id) => $"{Bundles}/{id.Value}";
+    public string Bundle(ContainerId id, string file) => $"{Bundles}/{id.Value}/{file}";
     public string Namespace(SandboxId id, string kind) => $"{Namespaces}/{id.Value}/{kind}";
     public string SharedMemory(SandboxId id) => $"{SharedMemories}/{id.Value}";
     public string Exit(ContainerId id) => $"{Exits}/{id.Value}";
@@ -37,9 +48,23 @@ internal sealed class EmbeddedFiles(string state, string run)
 
     public void Prepare()
     {
-        foreach (var directory in (string[])[Sandboxes, Containers, Seccomp, Exits, Programs, Namespaces, SharedMemories])
+        Directory.CreateDirectory(run);
+        if (!FileSystems.IsTmpfs(run))
+        {
+            Mounts.Mount("minke", run, "tmpfs", MountFlags.MS_NOSUID | MountFlags.MS_NODEV, "mode=0711");
+            Mounts.Mount("none", run, null, MountFlags.MS_SHARED);
+        }
+        foreach (var directory in (string[])[Sandboxes, Containers, Seccomp, Bundles, Execs, Exits, Programs, Namespaces, SharedMemories])
             Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
                 | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+    }
+
+    /// <summary>Removes what ends with a reboot.</summary>
+    public void RemoveRun()
+    {
+        if (Mounts.List().Any(mount => mount.MountPoint == run))
+            Mounts.Unmount(run);
+        Directory.Delete(run, recursive: true);
     }
 
     /// <summary>

@@ -56,6 +56,7 @@ public sealed partial class EmbeddedRuntime
         try
         {
             Directory.CreateDirectory(_files.Container(id));
+            Directory.CreateDirectory(_files.Bundle(id));
             var rootfs = MountRootfs(id, image, mounts);
             var user = ImageUser.Resolve(config.Security, image.Config.User,
                 ImageUser.ReadInRoot(rootfs, "etc/passwd"), ImageUser.ReadInRoot(rootfs, "etc/group"));
@@ -83,7 +84,7 @@ public sealed partial class EmbeddedRuntime
                 Seccomp = seccomp,
                 CompiledSeccomp = home.Runtime.IsCrun ? _seccomp.Find(seccompKey) : null,
             };
-            using (var file = File.Create(_files.Container(id, "config.json"), bufferSize: 0))
+            using (var file = File.Create(_files.Bundle(id, "config.json"), bufferSize: 0))
                 file.Write(BundleWriter.Write(bundle, rootfs));
             var record = new ContainerRecord
             {
@@ -107,7 +108,7 @@ public sealed partial class EmbeddedRuntime
         }
         catch (Exception e)
         {
-            Each($"undo container {id}", () => Unmount(mounts), () => DeleteDirectory(_files.Container(id)));
+            Each($"undo container {id}", () => Unmount(mounts), () => DeleteBundle(id), () => DeleteDirectory(_files.Container(id)));
             if (e is IOException or UnauthorizedAccessException)
                 throw new RuntimeException($"create container {config.Name}: {e.Message}", e) { Reason = "CreateContainerError" };
             throw;
@@ -116,12 +117,12 @@ public sealed partial class EmbeddedRuntime
 
     private string MountRootfs(ContainerId id, ImageInfo image, List<string> mounts)
     {
-        var rootfs = _files.Container(id, "rootfs");
+        var rootfs = _files.Bundle(id, "rootfs");
         var (upper, work) = (_files.Container(id, "upper"), _files.Container(id, "work"));
         foreach (var directory in (string[])[rootfs, upper, work])
             Directory.CreateDirectory(directory);
         // An image without layers is a file system without files; overlayfs wants at least one lower directory.
-        var lower = image.LayerDirectories.Count > 0 ? image.LayerDirectories : [Directory.CreateDirectory(_files.Container(id, "empty")).FullName];
+        var lower = image.LayerDirectories.Count > 0 ? image.LayerDirectories : [Directory.CreateDirectory(_files.Bundle(id, "empty")).FullName];
         Mounts.Overlay(lower, upper, work, rootfs);
         mounts.Add(rootfs);
         return rootfs;
@@ -132,7 +133,7 @@ public sealed partial class EmbeddedRuntime
     {
         var image = _images.Find(mount.ImageId!)
             ?? throw new RuntimeException($"mount image {mount.ImageId} on {mount.ContainerPath}: it is not here") { Reason = "CreateContainerError" };
-        var target = _files.Container(id, $"image-{mounts.Count}");
+        var target = _files.Bundle(id, $"image-{mounts.Count}");
         Directory.CreateDirectory(target);
         Mounts.Overlay(image.LayerDirectories, null, null, target);
         mounts.Add(target);

@@ -334,8 +334,21 @@ public sealed partial class EmbeddedRuntime
         () => _cgroups.Remove(record.CgroupPath),
         () => runtime.Delete(record.Id),
         () => Unmount(record.Mounts),
+        () => DeleteBundle(record.Id),
         () => DeleteDirectory(_files.Container(record.Id)),
         () => File.Delete(_files.Exit(record.Id)));
+
+    /// <summary>Deletes a bundle; never what is mounted in it.</summary>
+    private void DeleteBundle(ContainerId container)
+    {
+        var bundle = _files.Bundle(container);
+        if (!Directory.Exists(bundle))
+            return;
+        // A mount point cannot be removed, so a mount that is still there stops this before anything below it is touched.
+        foreach (var mountPoint in Directory.EnumerateDirectories(bundle))
+            Directory.Delete(mountPoint);
+        Directory.Delete(bundle, recursive: true);
+    }
 
     [LoggerMessage(LogLevel.Warning, "Could not clean up after container {Container}; removing it tries again")]
     private partial void LogUndoFailed(ContainerId container, Exception error);

@@ -77,16 +77,32 @@ public sealed partial class EmbeddedRuntime
                 LogHalfMade(directory);
                 if (record is not null)
                     _cgroups.Kill(record.CgroupPath);
-                foreach (var mount in Directory.EnumerateDirectories(directory))
-                    Mounts.Unmount(mount);
+                RemoveStrayBundle(id);
                 DeleteDirectory(directory);
                 continue;
             }
-            var progress = TryRead($"{directory}/status.json", EmbeddedJson.Default.ContainerProgress) ?? new ContainerProgress();
+            var progress = TryRead(StatusFile(id, ContainerState.Exited), EmbeddedJson.Default.ContainerProgress)
+                ?? TryRead(StatusFile(id, ContainerState.Running), EmbeddedJson.Default.ContainerProgress)
+                ?? new ContainerProgress();
             var entry = new ContainerEntry(record, progress, home.Runtime);
             _containers.Add(id, entry);
             TakeUp(entry);
         }
+        foreach (var directory in Directory.EnumerateDirectories(_files.Bundles))
+        {
+            var id = new ContainerId(Path.GetFileName(directory));
+            if (!_containers.ContainsKey(id))
+                RemoveStrayBundle(id);
+        }
+    }
+
+    private void RemoveStrayBundle(ContainerId id)
+    {
+        if (!Directory.Exists(_files.Bundle(id)))
+            return;
+        foreach (var mountPoint in Directory.EnumerateDirectories(_files.Bundle(id)))
+            Mounts.Unmount(mountPoint);
+        DeleteBundle(id);
     }
 
     private void TakeUp(ContainerEntry entry)

@@ -265,17 +265,9 @@ public sealed partial class EmbeddedRuntime
         _cgroups.Update(_cgroups.QosPath("Burstable"), new LinuxResources { CpuShares = Math.Max(shares, 2) });
     }
 
-    /// <summary>Deletes a directory of ours; never what is mounted in it.</summary>
     private static void DeleteDirectory(string path)
     {
-        if (!Directory.Exists(path))
-            return;
-        // A mount point cannot be removed, so a mount that is still there stops this before anything below it is touched.
-        foreach (var below in Directory.EnumerateDirectories(path))
-        {
-            if (Path.GetFileName(below) is "rootfs" || Path.GetFileName(below).StartsWith("image-", StringComparison.Ordinal))
-                Directory.Delete(below);
-        }
-        Directory.Delete(path, recursive: true);
+        if (Directory.Exists(path))
+            Directory.Delete(path, recursive: true);
     }
 }

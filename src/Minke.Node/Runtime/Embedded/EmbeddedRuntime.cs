@@ -101,7 +101,7 @@ public sealed partial class EmbeddedRuntime : IContainerRuntime
             _cgroups.RemoveAll();
             _runtimes.Unmount();
             _hybrid?.Release();
-            Directory.Delete(_files.Run, recursive: true);
+            _files.RemoveRun();
         });
     }
 
@@ -131,10 +131,13 @@ public sealed partial class EmbeddedRuntime : IContainerRuntime
     private void Save(ContainerRecord record) => EmbeddedFiles.WriteAtomically(
         _files.Container(record.Id, "container.json"), JsonSerializer.SerializeToUtf8Bytes(record, EmbeddedJson.Default.ContainerRecord));
 
+    private string StatusFile(ContainerId container, ContainerState state) =>
+        state == ContainerState.Exited ? _files.Container(container, "status.json") : _files.Bundle(container, "status.json");
+
     private void Save(ContainerEntry entry, ContainerProgress progress)
     {
         EmbeddedFiles.WriteAtomically(
-            _files.Container(entry.Record.Id, "status.json"),
+            StatusFile(entry.Record.Id, progress.State),
             JsonSerializer.SerializeToUtf8Bytes(progress, EmbeddedJson.Default.ContainerProgress));
         entry.Progress = progress;
     }

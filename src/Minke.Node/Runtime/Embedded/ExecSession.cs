@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 using Minke.Node.Linux;
 
@@ -35,7 +36,7 @@ internal sealed class ExecSession : IProcessStreams
 
     public static ExecSession Start(OciRuntime runtime, ContainerId container, ExecRequest request, EmbeddedFiles files, Poller poller)
     {
-        var directory = Directory.CreateDirectory($"{files.Run}/exec/{Guid.CreateVersion7():n}").FullName;
+        var directory = Directory.CreateDirectory($"{files.Execs}/{RandomNumberGenerator.GetHexString(16, lowercase: true)}").FullName;
         try
         {
             List<string> arguments =
@@ -43,7 +44,7 @@ internal sealed class ExecSession : IProcessStreams
                 Path.GetFileName(runtime.Path), "--root", runtime.Root, "--log", $"{directory}/log",
                 "exec", "--pid-file", $"{directory}/pid", "--process", $"{directory}/process.json",
             ];
-            File.WriteAllBytes($"{directory}/process.json", BundleWriter.Process(File.ReadAllBytes(files.Container(container, "config.json")), request));
+            File.WriteAllBytes($"{directory}/process.json", BundleWriter.Process(File.ReadAllBytes(files.Bundle(container, "config.json")), request));
             return request.Tty ? StartWithTerminal(runtime, container, request, directory, arguments, poller)
                 : StartWithPipes(runtime, container, request, directory, arguments, poller);
         }
