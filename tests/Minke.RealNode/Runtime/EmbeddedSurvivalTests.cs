@@ -56,6 +56,7 @@ public sealed class EmbeddedSurvivalTests : IAsyncLifetime
         Mounts.Overlay([_fixture.Images.Layer], Path.Combine(half, "upper"), Path.Combine(half, "work"), rootfs);
         Directory.CreateDirectory(Path.Combine(_fixture.Options.StateDirectory, "sandboxes", "half"));
         var pins = Directory.CreateDirectory(Path.Combine(_fixture.Options.RunDirectory, "ns", "half")).FullName;
+        Mounts.Bind(pins, pins);
         Namespaces.OnOwnThread(() =>
         {
             Namespaces.Unshare(NamespaceKinds.CLONE_NEWUTS);

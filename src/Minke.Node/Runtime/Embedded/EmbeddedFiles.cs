@@ -10,8 +10,7 @@ namespace Minke.Node.Runtime.Embedded;
 /// STATE/seccomp/        compiled filters, by the hash of what they were made from
 /// RUN/bundles/ID/       config.json  rootfs/ (overlay mount)  image-N/ (image mounts)  status.json (while it runs)
 ///                       pid  conmon.pid  attach  ctl (conmon's)
-/// RUN/ns/ID/            ipc, uts: bind mounts of namespaces
-/// RUN/shm/ID/           tmpfs
+/// RUN/ns/ID/            a mount, and in it ipc, uts: bind mounts of namespaces, and shm/: a tmpfs
 /// RUN/oci/HANDLER/      the OCI runtime's state
 /// RUN/exits/            exit codes, written by conmon
 /// RUN/exec/             one directory for each command being executed
@@ -33,7 +32,6 @@ internal sealed class EmbeddedFiles(string state, string run)
     public string Exits { get; } = $"{run}/exits";
     public string Programs { get; } = $"{run}/bin";
     public string Namespaces { get; } = $"{run}/ns";
-    public string SharedMemories { get; } = $"{run}/shm";
 
     public string Sandbox(SandboxId id) => $"{Sandboxes}/{id.Value}";
     public string Sandbox(SandboxId id, string file) => $"{Sandboxes}/{id.Value}/{file}";
@@ -42,7 +40,8 @@ internal sealed class EmbeddedFiles(string state, string run)
     public string Bundle(ContainerId id) => $"{Bundles}/{id.Value}";
     public string Bundle(ContainerId id, string file) => $"{Bundles}/{id.Value}/{file}";
     public string Namespace(SandboxId id, string kind) => $"{Namespaces}/{id.Value}/{kind}";
-    public string SharedMemory(SandboxId id) => $"{SharedMemories}/{id.Value}";
+    public string PinsOf(SandboxId id) => $"{Namespaces}/{id.Value}";
+    public string SharedMemory(SandboxId id) => $"{Namespaces}/{id.Value}/shm";
     public string Exit(ContainerId id) => $"{Exits}/{id.Value}";
     public string OciRoot(string handler) => $"{run}/oci/{handler}";
 
@@ -54,7 +53,7 @@ internal sealed class EmbeddedFiles(string state, string run)
             Mounts.Mount("minke", run, "tmpfs", MountFlags.MS_NOSUID | MountFlags.MS_NODEV, "mode=0711");
             Mounts.Mount("none", run, null, MountFlags.MS_SHARED);
         }
-        foreach (var directory in (string[])[Sandboxes, Containers, Seccomp, Bundles, Execs, Exits, Programs, Namespaces, SharedMemories])
+        foreach (var directory in (string[])[Sandboxes, Containers, Seccomp, Bundles, Execs, Exits, Programs, Namespaces])
             Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
                 | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
     }

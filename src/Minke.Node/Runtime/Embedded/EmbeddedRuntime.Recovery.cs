@@ -45,7 +45,6 @@ public sealed partial class EmbeddedRuntime
             if (TryRead($"{directory}/sandbox.json", EmbeddedJson.Default.SandboxRecord) is not { } record)
             {
                 LogHalfMade(directory);
-                UnpinSandbox(new SandboxRecord { Id = id, Config = NoSandbox, CreatedAt = default, BootId = "" });
                 DeleteDirectory(directory);
                 continue;
             }
@@ -58,11 +57,11 @@ public sealed partial class EmbeddedRuntime
             }
             _sandboxes.Add(id, entry);
         }
-        foreach (var directory in Directory.EnumerateDirectories(_files.Namespaces).Concat(Directory.EnumerateDirectories(_files.SharedMemories)))
+        foreach (var directory in Directory.EnumerateDirectories(_files.Namespaces))
         {
             var id = new SandboxId(Path.GetFileName(directory));
             if (!_sandboxes.ContainsKey(id))
-                UnpinSandbox(new SandboxRecord { Id = id, Config = NoSandbox, CreatedAt = default, BootId = "" });
+                UnpinSandbox(id);
         }
     }
 
@@ -164,8 +163,6 @@ public sealed partial class EmbeddedRuntime
                 File.Delete(exit);
         }
     }
-
-    private static SandboxConfig NoSandbox { get; } = new() { Namespace = "", Name = "", Uid = "", LogDirectory = "" };
 
     private static T? TryRead<T>(string path, JsonTypeInfo<T> type) where T : class
     {

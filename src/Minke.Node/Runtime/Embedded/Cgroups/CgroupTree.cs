@@ -21,6 +21,9 @@ internal abstract class CgroupTree(string root)
     /// <summary>Directories of the hierarchies, each mount once.</summary>
     protected abstract IReadOnlyList<string> Hierarchies { get; }
 
+    /// <summary>Those to look for processes in: a process of ours is in all of them.</summary>
+    protected virtual IReadOnlyList<string> Counted => Hierarchies;
+
     /// <summary>Whether limits on huge pages reach a controller here.</summary>
     public abstract bool LimitsHugePages { get; }
     public abstract bool IsUnified { get; }
@@ -58,7 +61,7 @@ internal abstract class CgroupTree(string root)
         for (var wait = 1; ; wait = Math.Min(wait * 2, 50))
         {
             var found = false;
-            foreach (var hierarchy in Hierarchies)
+            foreach (var hierarchy in Counted)
             {
                 foreach (var pid in ProcessesIn(hierarchy + path))
                 {
@@ -185,9 +188,11 @@ internal abstract class CgroupTree(string root)
             }
             catch (IOException e)
             {
-                // Busy as long as a killed process has not quite gone.
+                // Busy as long as a killed process has not quite gone. One that was moved into this hierarchy alone is killed here.
                 if (Environment.TickCount64 > deadline)
                     throw new RuntimeException($"remove cgroup {directory}: {e.Message}", e);
+                foreach (var pid in ProcessesIn(directory))
+                    Processes.Signal(pid, Processes.SIGKILL);
             }
             Thread.Sleep(wait);
         }

@@ -29,6 +29,7 @@ internal sealed class CgroupV1Tree : CgroupTree
     }
 
     protected override IReadOnlyList<string> Hierarchies { get; }
+    protected override IReadOnlyList<string> Counted => (_pids ?? _memory) is { } one ? [one] : Hierarchies;
     public override bool LimitsHugePages => _hugetlb is not null;
     public override bool IsUnified => false;
 
