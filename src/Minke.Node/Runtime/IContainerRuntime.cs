@@ -273,7 +273,10 @@ public sealed record ContainerStatus
     public DateTimeOffset? FinishedAt { get; init; }
     public int ExitCode { get; init; }
 
-    /// <summary><c>Completed</c>, <c>Error</c>, <c>OOMKilled</c>, <c>ContainerCannotRun</c>, <c>ContainerStatusUnknown</c>.</summary>
+    /// <summary>
+    /// <c>Completed</c>, <c>Error</c>, <c>OOMKilled</c>; <c>StartError</c> (code 128: it could not be started), <c>Unknown</c> (code 255: it
+    /// ended with nobody to see how).
+    /// </summary>
     public string Reason { get; init; } = "";
     public string Message { get; init; } = "";
     public string ImageId { get; init; } = "";

@@ -123,6 +123,18 @@ public sealed class EmbeddedMountTests(EmbeddedFixture fixture) : EmbeddedTestBa
     }
 
     [Fact]
+    public async Task Volumes_of_the_image_stay_writable_on_a_read_only_root()
+    {
+        Fixture.Images.Add("sha256:volumes", new ImageConfig { Env = ["PATH=/bin"], Volumes = ["/opt/data", "/not/there"] }, Fixture.Images.Layer);
+        Assert.Equal("from the image\nwritten\nwritten", await OutputAsync(
+            "cat /opt/data/file; touch /opt/data/x && echo written; touch /not/there/x && echo written", config => config with
+            {
+                ImageId = "sha256:volumes",
+                Security = new ContainerSecurity { ReadOnlyRootFilesystem = true },
+            }));
+    }
+
+    [Fact]
     public async Task Images_of_many_layers_become_one_root_file_system()
     {
         var layers = new List<string> { Fixture.Images.Layer };

@@ -45,16 +45,17 @@ public sealed class EmbeddedSessionTests(EmbeddedFixture fixture) : EmbeddedTest
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_command_that_is_not_there_says_so(bool terminal)
+    [InlineData(false, "nothing", "exec: \"nothing\": executable file not found in $PATH")]
+    [InlineData(true, "nothing", "exec: \"nothing\": executable file not found in $PATH")]
+    [InlineData(false, "/etc/passwd", "ermission denied")]
+    public async Task A_command_that_cannot_be_executed_says_so(bool terminal, string command, string expected)
     {
         var container = await StartAsync(await RunPodAsync(), Shell());
-        await using var session = await Runtime.ExecAsync(container, new ExecRequest(["nothing"], false, true, !terminal, terminal), Token);
+        await using var session = await Runtime.ExecAsync(container, new ExecRequest([command], false, true, !terminal, terminal), Token);
         var output = await ReadAsync(session.Stdout!);
         Assert.True(terminal || output.Length == 0, output);
         var error = await Assert.ThrowsAsync<RuntimeException>(() => session.WaitAsync(Token));
-        Assert.Contains("exec: \"nothing\": executable file not found in $PATH", error.Message, StringComparison.Ordinal);
+        Assert.Contains(expected, error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -6,7 +6,7 @@ namespace Minke.Node.Runtime.Embedded;
 internal static class ContainerMounts
 {
     public static IReadOnlyList<BundleMount> For(
-        SandboxRecord sandbox, ContainerConfig config, EmbeddedFiles files, Func<ContainerMount, string> mountImage)
+        SandboxRecord sandbox, ContainerConfig config, EmbeddedFiles files, Func<ContainerMount, string> mountImage, IReadOnlyList<BundleMount> imageVolumes)
     {
         var isPrivileged = config.Security.Privileged;
         var system = isPrivileged ? "rw" : "ro";
@@ -29,6 +29,7 @@ internal static class ContainerMounts
                 mounts.Add(new BundleMount($"/etc/{name}", "bind", files.Sandbox(sandbox.Id, name),
                     "rbind", "rprivate", config.Security.ReadOnlyRootFilesystem ? "ro" : "rw"));
         }
+        mounts.AddRange(imageVolumes);
         // Parents before what is mounted inside them; the order given decides between equals.
         foreach (var mount in config.Mounts.OrderBy(mount => Normalize(mount.ContainerPath).Count(c => c == '/')))
             mounts.Add(Make(mount, mountImage));

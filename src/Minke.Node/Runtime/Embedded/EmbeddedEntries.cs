@@ -41,6 +41,9 @@ internal sealed class ContainerEntry(ContainerRecord record, ContainerProgress p
 
     /// <summary>Waits for the end of its monitor.</summary>
     public Task Monitoring { get; set; } = Task.CompletedTask;
+
+    /// <summary>The recording of its end.</summary>
+    public Task Recording { get; set; } = Task.CompletedTask;
     public TaskCompletionSource Exited { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public ContainerStatus Status => new()

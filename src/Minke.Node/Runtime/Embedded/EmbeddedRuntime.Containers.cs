@@ -7,6 +7,8 @@ namespace Minke.Node.Runtime.Embedded;
 public sealed partial class EmbeddedRuntime
 {
     private const string DefaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    private const UnixFileMode EveryoneMayEnter = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+        | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
     private readonly WarnOnce _warned = new();
 
     public async Task<ContainerId> CreateContainerAsync(SandboxId sandbox, ContainerConfig config, CancellationToken cancellationToken)
@@ -75,7 +77,8 @@ public sealed partial class EmbeddedRuntime
                 Security = config.Security,
                 Resources = config.Resources,
                 CgroupPath = cgroup,
-                Mounts = ContainerMounts.For(home.Record, config, _files, host => MountImage(id, host, mounts)),
+                Mounts = ContainerMounts.For(
+                    home.Record, config, _files, mount => MountImage(id, mount, mounts), ImageVolumes(id, config, image.Config, rootfs, mounts)),
                 Namespaces = [("mount", ""), .. PidNamespace(home.Record, config), .. JoinedNamespaces(home.Record)],
                 Terminal = config.Tty,
                 OomScoreAdj = AllowedOomScore(config.Resources.OomScoreAdj),
@@ -121,6 +124,8 @@ public sealed partial class EmbeddedRuntime
         var (upper, work) = (_files.Container(id, "upper"), _files.Container(id, "work"));
         foreach (var directory in (string[])[rootfs, upper, work])
             Directory.CreateDirectory(directory);
+        // The upper directory's mode is that of the container's root, whatever our umask.
+        File.SetUnixFileMode(upper, EveryoneMayEnter);
         // An image without layers is a file system without files; overlayfs wants at least one lower directory.
         var lower = image.LayerDirectories.Count > 0 ? image.LayerDirectories : [Directory.CreateDirectory(_files.Bundle(id, "empty")).FullName];
         Mounts.Overlay(lower, upper, work, rootfs);
@@ -143,6 +148,32 @@ public sealed partial class EmbeddedRuntime
             ?? throw new RuntimeException($"mount image {mount.ImageId} on {mount.ContainerPath}: it has no {mount.ImageSubPath}")
             { Reason = "CreateContainerError" };
         return new FileInfo($"/proc/self/fd/{within.DangerousGetHandle()}").ResolveLinkTarget(returnFinalTarget: false)!.FullName;
+    }
+
+    /// <summary>
+    /// Directories the image declares as volumes stay writable when the root file system is not. With a writable one they need nothing:
+    /// what is written to them ends with the container either way.
+    /// </summary>
+    private List<BundleMount> ImageVolumes(ContainerId id, ContainerConfig config, ImageConfig image, string rootfs, List<string> mounts)
+    {
+        List<BundleMount> volumes = [];
+        if (!config.Security.ReadOnlyRootFilesystem)
+            return volumes;
+        foreach (var path in image.Volumes.Where(path => config.Mounts.All(mount => mount.ContainerPath.TrimEnd('/') != path.TrimEnd('/'))))
+        {
+            using var within = FileSystems.OpenInRoot(rootfs, path);
+            var lower = within is not null ? $"/proc/self/fd/{within.DangerousGetHandle()}"
+                : Directory.CreateDirectory($"{_files.Container(id)}/no-volume").FullName;
+            var name = $"volume-{mounts.Count}";
+            var (target, upper, work) = (_files.Bundle(id, name), $"{_files.Container(id, name)}/upper", $"{_files.Container(id, name)}/work");
+            foreach (var directory in (string[])[target, upper, work])
+                Directory.CreateDirectory(directory);
+            File.SetUnixFileMode(upper, EveryoneMayEnter);
+            Mounts.Overlay([lower], upper, work, target);
+            mounts.Add(target);
+            volumes.Add(new BundleMount(path, "bind", target, "rbind", "rprivate", "rw"));
+        }
+        return volumes;
     }
 
     private static List<string> Arguments(ContainerConfig config, ImageConfig image)

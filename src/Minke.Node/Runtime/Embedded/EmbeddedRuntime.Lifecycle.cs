@@ -209,8 +209,12 @@ public sealed partial class EmbeddedRuntime
         {
             await foreach (var name in exits.NamesAsync(_stopping.Token))
             {
+                // Not one after the other: a container that is just being started would hold up everybody else's end.
                 foreach (var ended in name is null ? Directory.EnumerateFiles(_files.Exits).Select(Path.GetFileName) : [name])
-                    await RecordExitAsync(new ContainerId(ended!));
+                {
+                    if (Find(new ContainerId(ended!)) is { Recording.IsCompleted: true } entry)
+                        entry.Recording = RecordExitAsync(entry.Record.Id);
+                }
             }
         }
         catch (OperationCanceledException)
@@ -243,7 +247,14 @@ public sealed partial class EmbeddedRuntime
     {
         if (Find(container) is not { } entry || entry.Progress.State == ContainerState.Exited)
             return;
-        await entry.Gate.WaitAsync(_stopping.Token);
+        try
+        {
+            await entry.Gate.WaitAsync(_stopping.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            return; // The next process finds the exit code.
+        }
         try
         {
             if (entry.Progress.State != ContainerState.Running)

@@ -115,7 +115,7 @@ public sealed partial class EmbeddedRuntime : IContainerRuntime
         lock (_gate)
             entries = [.. _containers.Values];
         await _exitLoop;
-        await Task.WhenAll(entries.Select(entry => entry.Monitoring));
+        await Task.WhenAll(entries.SelectMany(entry => (Task[])[entry.Monitoring, entry.Recording]));
         _poller.Dispose();
         _lanes.Dispose();
         foreach (var entry in entries)
