@@ -1,8 +1,10 @@
 using Microsoft.Extensions.Logging;
 using Minke.Api.Core.V1;
 using Minke.Client;
+using Minke.Client.Nodes;
 using Minke.Node.Pods;
 using Minke.Node.Pods.Environment;
+using Minke.Node.Pods.Logs;
 using Minke.Node.Pods.Probes;
 using Minke.Node.Runtime;
 using Minke.Node.Volumes;
@@ -10,7 +12,7 @@ using Minke.Node.Volumes;
 namespace Minke.Node;
 
 /// <summary>A node: registers itself, runs the pods bound to it on its runtime, and answers what the API server asks of it.</summary>
-public sealed class NodeAgent
+public sealed class NodeAgent : IDisposable
 {
     private readonly NodeSettings _settings;
     private readonly IContainerRuntime _runtime;
@@ -18,11 +20,14 @@ public sealed class NodeAgent
     private readonly EventRecorder _events;
     private readonly Informer<Pod> _pods;
     private readonly PodLoops _loops;
+    private readonly NodeEndpoint _endpoint;
+    private readonly LogRotation _rotation;
+    private readonly StaticPods? _staticPods;
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public NodeAgent(
         NodeSettings settings, NodeMachine machine, IApiClient api, IContainerRuntime runtime, IImageService images, IPodVolumes volumes,
-        ContainerEnvironment environment, IProber prober, TimeProvider time, ILoggerFactory loggers)
+        ContainerEnvironment environment, IProber prober, TimeProvider time, ILoggerFactory loggers, Func<byte[], Pod>? readManifest = null)
     {
         (_settings, _runtime) = (settings, runtime);
         var logger = loggers.CreateLogger<NodeAgent>();
@@ -36,11 +41,21 @@ public sealed class NodeAgent
         };
         var registered = NodeStatusBuilder.Build(settings, machine, new("", ""), [], null, true, "", time.GetUtcNow());
         _loops = new PodLoops(
-            settings, () => place, () => _reporter.Current ?? registered, runtime, new PodImages(images, new PullSecrets(api, _events), _events, time),
+            settings, () => place, () => _reporter.Current ?? registered, runtime, new PodImages(images, new PullSecrets(api, _events), _events, time, _reporter.Changed),
             volumes, environment, prober, api, _events, time, logger);
+        _endpoint = new NodeEndpoint(_loops, runtime, time);
+        _rotation = new LogRotation(_loops, runtime, time, logger);
+        if (readManifest is not null)
+            _staticPods = new StaticPods(settings, _loops, readManifest, logger);
         _pods = new Informer<Pod>(api, null, new Selection(Fields: $"spec.nodeName={settings.NodeName}"), time, logger);
         _pods.OnChange(_loops.Observe);
     }
+
+    /// <summary>What the API server asks of this node.</summary>
+    public INodeEndpoint Endpoint => _endpoint;
+
+    /// <summary>An image came or went by other hands than a pod's.</summary>
+    public void ImagesChanged() => _reporter.Changed();
 
     /// <summary>Completes once the node is registered and every pod it already has is taken up.</summary>
     public Task ReadyAsync(CancellationToken cancellationToken) => _ready.Task.WaitAsync(cancellationToken);
@@ -58,6 +73,7 @@ public sealed class NodeAgent
             _events.RunAsync(stop.Token),
             _reporter.RunAsync(stop.Token),
             _pods.RunAsync(stop.Token),
+            _rotation.RunAsync(stop.Token),
             TakeUpAsync(stop.Token),
         ];
         try
@@ -72,14 +88,19 @@ public sealed class NodeAgent
         }
     }
 
+    public void Dispose() => _endpoint.Dispose();
+
     private async Task TakeUpAsync(CancellationToken cancellationToken)
     {
         try
         {
             await _pods.WaitForSyncAsync(cancellationToken);
+            _staticPods?.ScanFirst();
             await _loops.RemoveOrphansAsync(cancellationToken);
             await _reporter.RegisteredAsync(cancellationToken);
             _ready.TrySetResult();
+            if (_staticPods is not null)
+                await _staticPods.RunAsync(cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

@@ -9,8 +9,12 @@ namespace Minke.Node.Linux;
 internal sealed partial class Inotify : IDisposable
 {
     private const int IN_NONBLOCK_CLOEXEC = 0x80800;
+    private const uint IN_MODIFY = 0x2;
     private const uint IN_CLOSE_WRITE = 0x8;
+    private const uint IN_MOVED_FROM = 0x40;
     private const uint IN_MOVED_TO = 0x80;
+    private const uint IN_CREATE = 0x100;
+    private const uint IN_DELETE = 0x200;
     private const int EventHeaderBytes = 16;
 
     private readonly SafeFileHandle _handle;
@@ -18,11 +22,24 @@ internal sealed partial class Inotify : IDisposable
 
     /// <summary>Watches from here on; what the directory holds already is for the caller to list afterwards.</summary>
     public Inotify(Poller poller, string directory)
+        : this(poller, directory, IN_CLOSE_WRITE | IN_MOVED_TO)
+    {
+    }
+
+    private Inotify(Poller poller, string directory, uint events)
     {
         _handle = new SafeFileHandle(LinuxException.Check(Init(IN_NONBLOCK_CLOEXEC), "make an inotify"), true);
-        LinuxException.Check(AddWatch(_handle, directory, IN_CLOSE_WRITE | IN_MOVED_TO), $"watch {directory}");
+        LinuxException.Check(AddWatch(_handle, directory, events), $"watch {directory}");
         _stream = new DescriptorStream(poller, _handle, FileAccess.Read);
     }
+
+    /// <summary>Names of files as they are written to, made and moved in: for whoever follows a growing file.</summary>
+    public static Inotify OfWrites(Poller poller, string directory) =>
+        new(poller, directory, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE);
+
+    /// <summary>Names of files as they come, change or go: for whoever keeps to what a directory holds.</summary>
+    public static Inotify OfChanges(Poller poller, string directory) =>
+        new(poller, directory, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE);
 
     /// <summary>Null stands for "some were lost: list the directory".</summary>
     public async IAsyncEnumerable<string?> NamesAsync([EnumeratorCancellation] CancellationToken cancellationToken)

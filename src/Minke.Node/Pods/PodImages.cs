@@ -10,7 +10,7 @@ namespace Minke.Node.Pods;
 internal sealed record ImageOutcome(ImageInfo? Image, WaitingReason? Waiting, DateTimeOffset? RetryAt);
 
 /// <summary>Brings the images of containers here, by pull policy and with back-off, and tells about it in the kubelet's events (images/image_manager.go).</summary>
-internal sealed class PodImages(IImageService images, PullSecrets secrets, EventRecorder events, TimeProvider time)
+internal sealed class PodImages(IImageService images, PullSecrets secrets, EventRecorder events, TimeProvider time, Action pulled)
 {
     /// <summary>A pull that failed shows as such for this long before it shows as backing off.</summary>
     private static readonly TimeSpan FailureShows = TimeSpan.FromSeconds(2);
@@ -97,6 +97,7 @@ internal sealed class PodImages(IImageService images, PullSecrets secrets, Event
                 _backoff.Reset(key);
                 _lastErrors.Remove(key);
             }
+            pulled();
             return new(info, null, null);
         }
         catch (Exception e) when (e is ImageException or IOException or HttpRequestException or TimeoutException)

@@ -61,6 +61,7 @@ internal sealed partial class PodLoop : IDisposable
     private readonly Backoff _crashes;
     private readonly ITimer _alarm;
 
+    private volatile TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Pod _pod;
     private Stage _stage;
     private bool _isRemoved;
@@ -112,6 +113,9 @@ internal sealed partial class PodLoop : IDisposable
 
     /// <summary>The status last built. Replaced as a whole.</summary>
     public PodStatus Status { get; private set; }
+
+    /// <summary>Completes at the next change of <see cref="View"/> or <see cref="Status"/>.</summary>
+    public Task NextChange => _changed.Task;
 
     /// <summary>Nothing of it uses the node's resources any more.</summary>
     public bool HasEnded => _stage is Stage.Ended or Stage.Gone;
@@ -183,6 +187,7 @@ internal sealed partial class PodLoop : IDisposable
             await StopProbesAsync();
             await Task.WhenAll(_work.Values).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             _mail.Writer.TryComplete();
+            TellChange();
             Dispose();
         }
     }
@@ -227,6 +232,14 @@ internal sealed partial class PodLoop : IDisposable
             WakeAt(_time.GetUtcNow() + LastRetry);
         }
         SetAlarm();
+        TellChange();
+    }
+
+    private void TellChange()
+    {
+        var changed = _changed;
+        _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        changed.TrySetResult();
     }
 
     private void StepRunning()

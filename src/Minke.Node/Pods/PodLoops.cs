@@ -22,9 +22,10 @@ internal sealed partial class PodLoops(
     private static readonly TimeSpan ResubscribeDelay = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<SandboxId, PodLoop> _bySandbox = new();
-    private readonly Lock _gate = new(); // guards the three below
+    private readonly Lock _gate = new(); // guards _loops, _adoptable and _mirrors
     private readonly Dictionary<string, (PodLoop Loop, Task Task)> _loops = new(StringComparer.Ordinal);
     private readonly Dictionary<string, PodView> _adoptable = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string Namespace, string Name), Pod> _mirrors = [];
     private CancellationToken _lifetime;
 
     /// <summary>The pod of a uid, else of a namespace and name; null when this node has none.</summary>
@@ -80,8 +81,9 @@ internal sealed partial class PodLoops(
         // Deleted and made anew under the same name while nobody watched: two pods.
         if (change.Old is { } old && change.New?.Metadata.Uid != old.Metadata.Uid)
             Removed(old.Metadata.Uid);
+        // Where a pod comes from is the node's to say: one of the API cannot claim to be a static one.
         if (change.New is { } pod)
-            Seen(pod);
+            Seen(!pod.IsStatic ? pod : pod with { Metadata = pod.Metadata with { Annotations = pod.Metadata.Annotations.Without(PodLabels.ConfigSource) } });
     }
 
     /// <summary>A pod is there, or has changed.</summary>
@@ -95,7 +97,9 @@ internal sealed partial class PodLoops(
                 return;
             }
             var isAdopted = _adoptable.Remove(pod.Uid, out var view);
-            Start(pod, view ?? PodView.Empty, isAdopted || pod.IsTerminal || pod.IsDeleting ? null : Admit(pod));
+            var loop = Start(pod, view ?? PodView.Empty, isAdopted || pod.IsTerminal || pod.IsDeleting ? null : Admit(pod));
+            if (pod.IsStatic && _mirrors.TryGetValue((pod.Metadata.Namespace, pod.Metadata.Name), out var mirror))
+                loop.SetMirror(mirror);
         }
     }
 
@@ -120,6 +124,7 @@ internal sealed partial class PodLoops(
             }
             _adoptable.Clear();
         }
+        await RemoveOrphanMirrorsAsync(cancellationToken);
         foreach (var uid in await volumes.ListAsync(cancellationToken))
         {
             lock (_gate)
@@ -137,6 +142,28 @@ internal sealed partial class PodLoops(
             }
         }
         RemoveOrphanDirectories();
+    }
+
+    /// <summary>Mirrors of static pods whose files went while we were away.</summary>
+    private async Task RemoveOrphanMirrorsAsync(CancellationToken cancellationToken)
+    {
+        List<Pod> orphans;
+        lock (_gate)
+        {
+            var owned = _loops.Values.Where(entry => entry.Loop.Pod.IsStatic).Select(entry => (entry.Loop.Pod.Metadata.Namespace, entry.Loop.Pod.Metadata.Name)).ToHashSet();
+            orphans = [.. _mirrors.Where(entry => !owned.Contains(entry.Key)).Select(entry => entry.Value)];
+        }
+        foreach (var orphan in orphans)
+        {
+            try
+            {
+                await api.DeleteAsync<Pod>(orphan.Metadata.Namespace, orphan.Metadata.Name, new DeleteOptions { GracePeriodSeconds = 0 }, cancellationToken);
+            }
+            catch (StatusException e) when (e.Code is 404 or 409)
+            {
+                // Gone already.
+            }
+        }
     }
 
     /// <summary>Hands the runtime's events to the pods they are about, until cancelled.</summary>
@@ -228,6 +255,10 @@ internal sealed partial class PodLoops(
         lock (_gate)
         {
             var about = (change.New ?? change.Old)!;
+            if (change.New is null)
+                _mirrors.Remove((about.Metadata.Namespace, about.Metadata.Name));
+            else
+                _mirrors[(about.Metadata.Namespace, about.Metadata.Name)] = change.New;
             var owner = _loops.Values.Select(entry => entry.Loop).FirstOrDefault(loop =>
                 loop.Pod.IsStatic && loop.Pod.Metadata.Name == about.Metadata.Name && loop.Pod.Metadata.Namespace == about.Metadata.Namespace);
             owner?.SetMirror(change.New);

@@ -60,6 +60,8 @@ internal sealed class TestNode : IAsyncDisposable
 
     public async Task StopAsync()
     {
+        if (_running.IsCompleted)
+            return;
         await _stop.CancelAsync();
         await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stop.Dispose();

@@ -6,13 +6,16 @@ namespace Minke.Node.Pods.Logs;
 /// <summary>The files of one container instance's log: the one being written, and those rotated away, named by the time of their rotation.</summary>
 internal static class LogFiles
 {
+    private static readonly EnumerationOptions Simple = new() { MatchType = MatchType.Simple };
+
     /// <summary>Every file there is, the newest first: <c>0.log</c>, then <c>0.log.20300101-120000</c>, ….</summary>
     public static IReadOnlyList<string> Of(string logPath)
     {
         var directory = Path.GetDirectoryName(logPath);
         if (directory is null || !Directory.Exists(directory))
             return [];
-        var rotated = Directory.EnumerateFiles(directory, Path.GetFileName(logPath) + ".*").OrderDescending(StringComparer.Ordinal);
+        // Simple matching: by the default rules "0.log.*" would match "0.log" too.
+        var rotated = Directory.EnumerateFiles(directory, Path.GetFileName(logPath) + ".*", Simple).OrderDescending(StringComparer.Ordinal);
         return File.Exists(logPath) ? [logPath, .. rotated] : [.. rotated];
     }
 

@@ -1,0 +1,186 @@
+using System.Globalization;
+using Minke.Api;
+using Minke.Client.Nodes;
+using Minke.Node.Linux;
+using Minke.Node.Pods.Logs;
+using Minke.Node.Runtime;
+using ApiContainerStatus = Minke.Api.Core.V1.ContainerStatus;
+using ContainerState = Minke.Node.Runtime.ContainerState;
+using ContainerStatus = Minke.Node.Runtime.ContainerStatus;
+
+namespace Minke.Node.Pods;
+
+/// <summary>What kubectl asks of a node, with the kubelet's words for what cannot be done.</summary>
+internal sealed class NodeEndpoint(PodLoops pods, IContainerRuntime runtime, TimeProvider time) : INodeEndpoint, IDisposable
+{
+    /// <summary>Two looks nearer than this give no rate worth having.</summary>
+    private static readonly TimeSpan MinWindow = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MaxWindow = TimeSpan.FromMinutes(2);
+
+    private readonly Lock _gate = new(); // guards _poller and _last
+    private Poller? _poller;
+    private UsageSample? _last;
+
+    public Task<Stream> LogsAsync(PodReference pod, LogRequest request, CancellationToken cancellationToken)
+    {
+        var loop = Find(pod);
+        var id = LoggedInstance(loop, request);
+        var container = loop.View.Containers.FirstOrDefault(container => container.Id.Value == id)
+            ?? throw StatusException.BadRequest($"unable to retrieve container logs for minke://{id}");
+        var follow = request.Follow && !request.Previous;
+        return Task.FromResult<Stream>(new LogStream(container.LogPath, request, follow ? SharedPoller() : null, () => WhileRunning(loop, container.Id)));
+    }
+
+    public async Task<IProcessStreams> ExecAsync(PodReference pod, ExecStreamsRequest request, CancellationToken cancellationToken)
+    {
+        var container = Running(Find(pod), request.Container);
+        return await TryAsync(() => runtime.ExecAsync(
+            container.Id, new ExecRequest(request.Command, request.Stdin, request.Stdout, request.Stderr, request.Tty), cancellationToken));
+    }
+
+    public async Task<IProcessStreams> AttachAsync(PodReference pod, ExecStreamsRequest request, CancellationToken cancellationToken)
+    {
+        var container = Running(Find(pod), request.Container);
+        return await TryAsync(() => runtime.AttachAsync(
+            container.Id, new AttachRequest(request.Stdin, request.Stdout, request.Stderr, request.Tty), cancellationToken));
+    }
+
+    public async Task<Stream> PortForwardAsync(PodReference pod, int port, CancellationToken cancellationToken)
+    {
+        var sandbox = Find(pod).View.NewestSandbox;
+        if (sandbox is not { State: SandboxState.Ready })
+            throw StatusException.InternalError($"pod {pod.Name}_{pod.Namespace} is not running");
+        return await TryAsync(() => runtime.PortForwardAsync(sandbox.Id, port, cancellationToken));
+    }
+
+    public async Task<NodeUsage> UsageAsync(CancellationToken cancellationToken)
+    {
+        UsageSample? first;
+        lock (_gate)
+            first = _last;
+        var now = time.GetUtcNow();
+        if (first is null || now - first.At < MinWindow || now - first.At > MaxWindow)
+        {
+            if (first is null || now - first.At > MaxWindow)
+                first = await SampleAsync(cancellationToken);
+            await Task.Delay(MinWindow, time, cancellationToken);
+        }
+        var second = await SampleAsync(cancellationToken);
+        lock (_gate)
+            _last = second;
+        return second.Since(first);
+    }
+
+    public void Dispose() => _poller?.Dispose();
+
+    private PodLoop Find(PodReference pod) =>
+        pods.Find(pod.Namespace, pod.Name, pod.Uid) ?? throw StatusException.NotFound("", "pods", pod.Name);
+
+    private Poller SharedPoller()
+    {
+        lock (_gate)
+            return _poller ??= new Poller();
+    }
+
+    private static Task? WhileRunning(PodLoop loop, ContainerId id)
+    {
+        // The task first: a change after it was taken completes it.
+        var change = loop.NextChange;
+        return loop.View.Containers.Any(container => container.Id == id && container.State == ContainerState.Running) ? change : null;
+    }
+
+    private static ContainerStatus Running(PodLoop loop, string container) =>
+        loop.View.Latest(container) is { State: ContainerState.Running } found
+            ? found : throw StatusException.Of(404, "NotFound", $"container not found (\"{container}\")", null);
+
+    private static async Task<T> TryAsync<T>(Func<Task<T>> call)
+    {
+        try
+        {
+            return await call();
+        }
+        catch (RuntimeException e)
+        {
+            throw StatusException.InternalError(e.Message);
+        }
+    }
+
+    /// <summary>Which instance a log request means (kubelet_pods.go: validateContainerLogStatus).</summary>
+    private static string LoggedInstance(PodLoop loop, LogRequest request)
+    {
+        var (container, pod) = (request.Container, loop.Pod.Metadata.Name);
+        var status = loop.Status;
+        var found = status.ContainerStatuses.Concat(status.InitContainerStatuses).Concat(status.EphemeralContainerStatuses)
+            .FirstOrDefault(one => one.Name == container)
+            ?? throw StatusException.BadRequest($"container \"{container}\" in pod \"{pod}\" is not available");
+        var last = found.LastState.Terminated;
+        if (request.Previous)
+            return last is { ContainerID.Length: > 0 } ? PodStatusBuilder.IdOf(last.ContainerID)
+                : throw StatusException.BadRequest($"previous terminated container \"{container}\" in pod \"{pod}\" not found");
+        if (found.State.Running is not null)
+            return PodStatusBuilder.IdOf(found.ContainerID);
+        if (found.State.Terminated is { ContainerID.Length: > 0 } ended)
+            return PodStatusBuilder.IdOf(ended.ContainerID);
+        if (last is { ContainerID.Length: > 0 })
+            return PodStatusBuilder.IdOf(last.ContainerID);
+        if (last is not null || found.State.Terminated is not null)
+            throw StatusException.BadRequest($"container \"{container}\" in pod \"{pod}\" is terminated");
+        throw StatusException.BadRequest(WaitingMessage(found, container, pod));
+    }
+
+    private static string WaitingMessage(ApiContainerStatus status, string container, string pod)
+    {
+        var start = $"container \"{container}\" in pod \"{pod}\" is waiting to start";
+        return status.State.Waiting?.Reason switch
+        {
+            null => start + " - no logs yet",
+            "ErrImagePull" => start + ": image can't be pulled",
+            "ImagePullBackOff" => start + ": trying and failing to pull image",
+            var reason => start + ": " + reason,
+        };
+    }
+
+    private async Task<UsageSample> SampleAsync(CancellationToken cancellationToken)
+    {
+        var containers = new List<(PodReference Pod, string Name, ContainerId Id, ContainerStats Stats)>();
+        foreach (var loop in pods.All)
+        {
+            var metadata = loop.Pod.Metadata;
+            foreach (var container in loop.View.Containers.Where(container => container.State == ContainerState.Running))
+            {
+                if (await runtime.ContainerStatsAsync(container.Id, cancellationToken) is { } stats)
+                    containers.Add((new(metadata.Namespace, metadata.Name, metadata.Uid), container.Config.Name, container.Id, stats));
+            }
+        }
+        return new UsageSample(time.GetUtcNow(), MachineCpuNanoseconds(), NodeMachine.MemoryInfo("MemTotal") - NodeMachine.MemoryInfo("MemAvailable"), containers);
+    }
+
+    /// <summary>CPU time of the machine since its start, from the first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal.</summary>
+    private static long MachineCpuNanoseconds()
+    {
+        const long NanosecondsPerTick = 10_000_000; // USER_HZ is 100 on every Linux .NET runs on
+        var fields = File.ReadLines("/proc/stat").First().Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return fields.Skip(1).Take(8).Where((_, index) => index is not (3 or 4)).Sum(field => long.Parse(field, CultureInfo.InvariantCulture)) * NanosecondsPerTick;
+    }
+
+    private sealed record UsageSample(
+        DateTimeOffset At, long MachineCpuNanoseconds, long MachineMemoryBytes,
+        IReadOnlyList<(PodReference Pod, string Name, ContainerId Id, ContainerStats Stats)> Containers)
+    {
+        public NodeUsage Since(UsageSample first)
+        {
+            var before = first.Containers.ToDictionary(container => container.Id, container => container.Stats);
+            var window = At - first.At;
+            return new NodeUsage(At, window, new(Rate(MachineCpuNanoseconds - first.MachineCpuNanoseconds, window), MachineMemoryBytes),
+            [
+                .. Containers.Where(container => before.ContainsKey(container.Id)).Select(container => new ContainerUsage(
+                    container.Pod, container.Name, new(
+                        Rate(container.Stats.CpuUsageNanoseconds - before[container.Id].CpuUsageNanoseconds, container.Stats.Timestamp - before[container.Id].Timestamp),
+                        container.Stats.MemoryWorkingSetBytes))),
+            ]);
+        }
+
+        private static long Rate(long nanoseconds, TimeSpan window) =>
+            window <= TimeSpan.Zero ? 0 : Math.Max((long)(nanoseconds / window.TotalSeconds), 0);
+    }
+}
