@@ -9,9 +9,16 @@ using Minke.Cli.Kubeconfigs;
 using Minke.Control;
 using Minke.Logs;
 using Minke.Node;
+using Minke.Node.Images;
+using Minke.Node.Images.Registries;
+using Minke.Node.Linux;
 using Minke.Node.Network;
 using Minke.Node.Pods;
+using Minke.Node.Pods.Environment;
+using Minke.Node.Pods.Probes;
+using Minke.Node.Runtime;
 using Minke.Node.Runtime.Embedded;
+using Minke.Node.Volumes;
 using Minke.Server;
 using Minke.Server.Pki;
 using Minke.Store;
@@ -46,16 +53,30 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                 store, new IdSource(new Random()), clock, loggers));
             var control = new ControlPlane(server.Client, pki.AuthorityPem, ServedKinds.Default, clock, loggers);
 
+            var places = NodeOf(data);
+            var registries = options.RegistriesFile is { } file ? RegistriesConfig.Load(file) : RegistriesConfig.Empty;
+            var imageStore = cluster.Owns(ImageStore.Open(places.Images, clock, loggers.CreateLogger<ImageStore>()));
+            var images = cluster.Owns(new ImageService(imageStore, registries, new PullOptions(), clock, new Random()));
+            var network = cluster.Owns(await BridgeNetwork.OpenAsync(places.Network, clock, loggers.CreateLogger<BridgeNetwork>(), cancellationToken));
+            var runtime = cluster.Owns(await EmbeddedRuntime.OpenAsync(places.Runtime, images, network, clock, loggers, cancellationToken));
+            var volumes = cluster.Owns(new DiskVolumes(places.Paths, server.Client, clock, loggers.CreateLogger<DiskVolumes>()));
+            var prober = cluster.Owns(new Prober(runtime, clock));
+            var node = new NodeAgent(
+                new NodeSettings { NodeName = nodeName, Paths = places.Paths, KubeletVersion = MinkeVersion.Kubernetes }, NodeMachine.Read(data.Root),
+                server.Client, runtime, images, volumes, new ContainerEnvironment(server.Client), prober, clock, loggers);
+
             await server.StartAsync(cancellationToken);
             cluster.Runs(pki.KeepCurrentAsync);
             cluster.Runs(control.RunAsync);
+            cluster.Runs(volumes.RunAsync);
+            cluster.Runs(node.RunAsync);
             cluster.Admin = AdminOf(pki, options.Listen);
             return cluster;
         }
         catch (Exception exception)
         {
             await cluster.DisposeAsync();
-            if (exception is IOException or UnauthorizedAccessException or PkiException or StoreInUseException or StoreUnavailableException)
+            if (exception is RuntimeException or LinuxException or FormatException or IOException or UnauthorizedAccessException or PkiException or StoreInUseException or StoreUnavailableException)
                 throw new CliException($"start the cluster in {data.Root}: {exception.Message}", exception);
             throw;
         }

@@ -19,6 +19,9 @@ internal static unsafe partial class VolumeFiles
 
     public static void ChangeMode(string path, uint mode) => LinuxException.Check(Chmod(path, mode), $"chmod {path}");
 
+    /// <summary>Puts a file or link in the place of another in one step. File.Move refuses a link that leads to a directory.</summary>
+    public static void Replace(string source, string target) => LinuxException.Check(RenameNative(source, target), $"rename {source} to {target}");
+
     /// <summary>
     /// Opens what a relative path names below a root, as a place only (O_PATH): links are followed as long as they stay below.
     /// Null when there is nothing.
@@ -57,6 +60,9 @@ internal static unsafe partial class VolumeFiles
 
     [LibraryImport("libc", EntryPoint = "chmod", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Chmod(string path, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int RenameNative(string source, string target);
 
     [LibraryImport("libc", EntryPoint = "mkdirat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int MkdirAt(SafeFileHandle directory, string path, uint mode);

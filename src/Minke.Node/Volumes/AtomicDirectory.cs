@@ -42,7 +42,7 @@ internal sealed class AtomicDirectory(string directory, TimeProvider time)
         var newLink = Path.Combine(directory, NewData);
         File.Delete(newLink);
         File.CreateSymbolicLink(newLink, stamp);
-        File.Move(newLink, link, overwrite: true);
+        VolumeFiles.Replace(newLink, link);
 
         foreach (var top in files.Keys.Select(TopOf).Distinct(StringComparer.Ordinal))
         {

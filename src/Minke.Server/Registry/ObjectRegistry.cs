@@ -173,7 +173,7 @@ internal sealed partial class ObjectRegistry(
         value = value.WithMetadata(metadata with
         {
             Uid = before.Uid,
-            ResourceVersion = "",
+            ResourceVersion = before.ResourceVersion,
             SelfLink = "",
             CreationTimestamp = before.CreationTimestamp,
             // Only a DELETE sets these, and nothing takes them back.
