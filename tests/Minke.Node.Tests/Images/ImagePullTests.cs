@@ -259,13 +259,19 @@ public sealed class ImagePullTests : IAsyncLifetime
             {
                 context.Response.ContentLength = layer.Value.Length;
                 await context.Response.Body.WriteAsync(layer.Value.AsMemory(0, 300_000));
-                await context.Response.Body.FlushAsync();
             }
+            else
+            {
+                context.Response.StatusCode = 206;
+                context.Response.Headers.ContentRange = $"bytes 300000-{layer.Value.Length - 1}/{layer.Value.Length}";
+            }
+            await context.Response.Body.FlushAsync();
             await Task.Delay(Timeout.Infinite, context.RequestAborted);
             return true;
         };
         var failure = await FailAsync("app:1");
-        Assert.Contains("no data from registry for 0.3s", failure.Message + "no data from registry for 0.3s, 300000 of", StringComparison.Ordinal);
+        Assert.EndsWith(
+            $"failed to copy: no data from registry for 0.3s, 300000 of {layer.Value.Length} bytes of {layer.Key} received", failure.Message, StringComparison.Ordinal);
         Assert.Empty(_temporary.Layers);
         Assert.Single(_temporary.Partial);
 
@@ -286,6 +292,7 @@ public sealed class ImagePullTests : IAsyncLifetime
         };
         var failure = await FailAsync("app:1");
         Assert.Contains("no answer for 0.3s", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(2, _registry.Requests.Count);
     }
 
     [Fact]

@@ -80,6 +80,36 @@ public sealed class RealImagesTests : IDisposable
     }
 
     [Fact]
+    public async Task A_full_disk_is_an_error_that_says_so_and_leaves_nothing()
+    {
+        var small = Directory.CreateDirectory(Path.Combine(_directory, "small")).FullName;
+        Mounts.Mount("tmpfs", small, "tmpfs", MountFlags.None, "size=3m");
+        _mounts.Add(small);
+        using (var store = ImageStore.Open(Path.Combine(small, "store"), TimeProvider.System))
+        {
+            var noise = new byte[2 << 20];
+            new Random(1).NextBytes(noise);
+            var built = TestImage.FromLayers("demo:1", new TestLayer().File("noise", noise)).Build();
+            var layout = Path.Combine(_directory, "layout");
+            built.WriteOciLayout(layout);
+            var archive = new ImageArchive(store, TimeProvider.System);
+            foreach (var load in (Func<Task>[])
+                [
+                    () => archive.LoadAsync(layout, null, null, Token),
+                    () => archive.LoadAsync(new MemoryStream(built.ToDockerArchive()), null, null, Token),
+                ])
+            {
+                var failure = await Assert.ThrowsAsync<ImageException>(load);
+                Assert.Contains("no space left on device", failure.Message, StringComparison.OrdinalIgnoreCase);
+                await store.PruneAsync(Token);
+                Assert.Empty(Directory.EnumerateFiles(store.Root, "*", SearchOption.AllDirectories).Where(file => Path.GetFileName(file) != "lock"));
+            }
+            // There is room for a smaller one at once.
+            await archive.LoadAsync(new MemoryStream(TestImage.FromLayers("demo:2", new TestLayer().File("f", "x")).Build().ToDockerArchive()), null, null, Token);
+        }
+    }
+
+    [Fact]
     public async Task A_real_registry_serves_what_other_tools_pushed()
     {
         await using var registry = await RealRegistry.StartAsync(Path.Combine(_directory, "registry"));

@@ -34,6 +34,7 @@ internal sealed class RegistrySession(
         Uri address, HttpMethod method, string scope, Action<HttpRequestMessage> prepare, CancellationToken cancellationToken)
     {
         var challenges = 0;
+        var stalls = 0;
         for (var failures = 0; ;)
         {
             AuthenticationHeaderValue? used = null;
@@ -41,6 +42,10 @@ internal sealed class RegistrySession(
             try
             {
                 (response, used) = await FollowAsync(address, method, scope, prepare, cancellationToken);
+            }
+            catch (RegistryException failure) when (failure.InnerException is TimeoutException && ++stalls < options.Stalls)
+            {
+                continue;
             }
             catch (RegistryException failure) when (IsPassing(failure) && ++failures < options.Attempts)
             {
@@ -80,9 +85,9 @@ internal sealed class RegistrySession(
 
     public void Dispose() => _turn.Dispose();
 
-    /// <summary>A wait for an answer that does not come is a failure that may pass; a refused connection, a bad name or certificate is not.</summary>
+    /// <summary>An answer that was cut off may come whole the next time; a refused connection, a bad name or certificate stays what it is.</summary>
     private static bool IsPassing(RegistryException failure) =>
-        failure.InnerException is TimeoutException or HttpRequestException { HttpRequestError: HttpRequestError.ResponseEnded or HttpRequestError.InvalidResponse };
+        failure.InnerException is HttpRequestException { HttpRequestError: HttpRequestError.ResponseEnded or HttpRequestError.InvalidResponse };
 
     private async Task<(HttpResponseMessage Response, AuthenticationHeaderValue? Used)> FollowAsync(
         Uri address, HttpMethod method, string scope, Action<HttpRequestMessage> prepare, CancellationToken cancellationToken)
