@@ -44,6 +44,30 @@ internal static partial class Namespaces
         failure?.Throw();
     }
 
+    /// <summary>
+    /// Runs <paramref name="action"/> in new namespaces and comes back: a third of the time of a thread of its own, for threads that are
+    /// nobody else's meanwhile.
+    /// </summary>
+    public static void InNew(NamespaceKinds kinds, Action action)
+    {
+        using var uts = kinds.HasFlag(NamespaceKinds.CLONE_NEWUTS) ? File.OpenHandle("/proc/thread-self/ns/uts") : null;
+        using var ipc = kinds.HasFlag(NamespaceKinds.CLONE_NEWIPC) ? File.OpenHandle("/proc/thread-self/ns/ipc") : null;
+        Unshare(kinds);
+        try
+        {
+            action();
+        }
+        finally
+        {
+            // A thread that stayed behind would do the machine's work in a pod's namespace: better none at all.
+            foreach (var home in (SafeFileHandle?[])[uts, ipc])
+            {
+                if (home is not null && SetNs(home, 0) == -1)
+                    Environment.FailFast(LinuxException.Last("return from a namespace").Message);
+            }
+        }
+    }
+
     /// <summary>Gives the calling thread namespaces of its own. Only for a thread that ends soon.</summary>
     public static void Unshare(NamespaceKinds kinds) => LinuxException.Check(UnshareNative((int)kinds), $"unshare {kinds}");
 

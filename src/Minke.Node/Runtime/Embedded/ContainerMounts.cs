@@ -26,7 +26,7 @@ internal static class ContainerMounts
         foreach (var name in (string[])["hosts", "hostname", "resolv.conf"])
         {
             if (!asked.Contains($"/etc/{name}"))
-                mounts.Add(new BundleMount($"/etc/{name}", "bind", files.Sandbox(sandbox.Id, name),
+                mounts.Add(new BundleMount($"/etc/{name}", "bind", files.Shared(sandbox.Id, name),
                     "rbind", "rprivate", config.Security.ReadOnlyRootFilesystem ? "ro" : "rw"));
         }
         mounts.AddRange(imageVolumes);

@@ -5,11 +5,13 @@ namespace Minke.Node.Runtime.Embedded;
 /// <summary>
 /// Where everything is.
 /// <code>
-/// STATE/sandboxes/ID/   sandbox.json  hosts  resolv.conf  hostname
+/// STATE/sandboxes/ID/   sandbox.json  init/ (the bundle of a shared PID namespace's init)
 /// STATE/containers/ID/  container.json  status.json (once it has ended)  upper/ work/ (its writable layer)
+/// STATE/trash/          what is being deleted
 /// STATE/seccomp/        compiled filters, by the hash of what they were made from
 /// RUN/bundles/ID/       config.json  rootfs/ (overlay mount)  image-N/ (image mounts)  status.json (while it runs)
 ///                       pid  conmon.pid  attach  ctl (conmon's)
+/// RUN/shared/ID/        hosts  resolv.conf  hostname: of a sandbox, for all its containers
 /// RUN/ns/ID/            a mount, and in it ipc, uts: bind mounts of namespaces, and shm/: a tmpfs
 /// RUN/oci/HANDLER/      the OCI runtime's state
 /// RUN/exits/            exit codes, written by conmon
@@ -27,6 +29,8 @@ internal sealed class EmbeddedFiles(string state, string run)
     public string Sandboxes { get; } = $"{state}/sandboxes";
     public string Containers { get; } = $"{state}/containers";
     public string Seccomp { get; } = $"{state}/seccomp";
+    public string Trash { get; } = $"{state}/trash";
+    public string Shareds { get; } = $"{run}/shared";
     public string Bundles { get; } = $"{run}/bundles";
     public string Execs { get; } = $"{run}/exec";
     public string Exits { get; } = $"{run}/exits";
@@ -37,6 +41,8 @@ internal sealed class EmbeddedFiles(string state, string run)
     public string Sandbox(SandboxId id, string file) => $"{Sandboxes}/{id.Value}/{file}";
     public string Container(ContainerId id) => $"{Containers}/{id.Value}";
     public string Container(ContainerId id, string file) => $"{Containers}/{id.Value}/{file}";
+    public string Shared(SandboxId id) => $"{Shareds}/{id.Value}";
+    public string Shared(SandboxId id, string file) => $"{Shareds}/{id.Value}/{file}";
     public string Bundle(ContainerId id) => $"{Bundles}/{id.Value}";
     public string Bundle(ContainerId id, string file) => $"{Bundles}/{id.Value}/{file}";
     public string Namespace(SandboxId id, string kind) => $"{Namespaces}/{id.Value}/{kind}";
@@ -53,7 +59,7 @@ internal sealed class EmbeddedFiles(string state, string run)
             Mounts.Mount("minke", run, "tmpfs", MountFlags.MS_NOSUID | MountFlags.MS_NODEV, "mode=0711");
             Mounts.Mount("none", run, null, MountFlags.MS_SHARED);
         }
-        foreach (var directory in (string[])[Sandboxes, Containers, Seccomp, Bundles, Execs, Exits, Programs, Namespaces])
+        foreach (var directory in (string[])[Sandboxes, Containers, Trash, Seccomp, Shareds, Bundles, Execs, Exits, Programs, Namespaces])
             Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
                 | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
     }

@@ -346,7 +346,7 @@ public sealed partial class EmbeddedRuntime
         () => runtime.Delete(record.Id),
         () => Unmount(record.Mounts),
         () => DeleteBundle(record.Id),
-        () => DeleteDirectory(_files.Container(record.Id)),
+        () => Discard(_files.Container(record.Id)),
         () => File.Delete(_files.Exit(record.Id)));
 
     /// <summary>Deletes a bundle; never what is mounted in it.</summary>

@@ -46,6 +46,7 @@ public sealed partial class EmbeddedRuntime
             {
                 LogHalfMade(directory);
                 DeleteDirectory(directory);
+                DeleteDirectory(_files.Shared(id));
                 continue;
             }
             var entry = new SandboxEntry(record, _runtimes.Get(record.Config.RuntimeHandler));
@@ -147,9 +148,14 @@ public sealed partial class EmbeddedRuntime
         CleanUpAfterExit(entry);
     }
 
-    /// <summary>Cgroups of pods that no record knows.</summary>
+    /// <summary>Cgroups of pods that no record knows, exit codes of containers nobody knows, and what was being deleted.</summary>
     private void RemoveStrays()
     {
+        _discarding = _sweeper.RunAsync(() =>
+        {
+            foreach (var left in Directory.EnumerateDirectories(_files.Trash))
+                DeleteDirectory(left);
+        });
         var known = _sandboxes.Values.Select(entry => PodCgroup(entry.Record.Config)).ToHashSet(StringComparer.Ordinal);
         foreach (var pod in _cgroups.ListPods().Where(pod => !known.Contains(pod)))
         {

@@ -74,6 +74,7 @@ public sealed partial class EmbeddedRuntime
                 return;
             await _lanes.RunAsync(() => Each($"remove sandbox {sandbox}",
                 () => _cgroups.Remove(PodCgroup(entry.Record.Config)),
+                () => DeleteDirectory(_files.Shared(sandbox)),
                 () => DeleteDirectory(_files.Sandbox(sandbox))));
             lock (_gate)
                 _sandboxes.Remove(sandbox);
@@ -119,6 +120,7 @@ public sealed partial class EmbeddedRuntime
                 () => StopInit(new SandboxEntry(record, runtime)),
                 () => UnpinSandbox(id),
                 () => _cgroups.Remove(PodCgroup(config)),
+                () => DeleteDirectory(_files.Shared(id)),
                 () => DeleteDirectory(_files.Sandbox(id))));
             if (ownNetwork)
                 await _network.DetachAsync(id, CancellationToken.None);
@@ -147,10 +149,11 @@ public sealed partial class EmbeddedRuntime
     {
         var config = record.Config;
         Directory.CreateDirectory(_files.Sandbox(record.Id));
+        Directory.CreateDirectory(_files.Shared(record.Id));
         Directory.CreateDirectory(config.LogDirectory);
         _cgroups.Create(PodCgroup(config), config.Resources);
-        File.WriteAllText(_files.Sandbox(record.Id, "hostname"), (Hostname(config) is { Length: > 0 } name ? name : Environment.MachineName) + "\n");
-        File.WriteAllText(_files.Sandbox(record.Id, "resolv.conf"), ResolvConf(config.Dns));
+        File.WriteAllText(_files.Shared(record.Id, "hostname"), (Hostname(config) is { Length: > 0 } name ? name : Environment.MachineName) + "\n");
+        File.WriteAllText(_files.Shared(record.Id, "resolv.conf"), ResolvConf(config.Dns));
         // One mount that holds all of the sandbox's: taking it away takes them all, in one of the kernel's grace periods instead of three.
         var pins = _files.PinsOf(record.Id);
         Directory.CreateDirectory(pins);
@@ -172,9 +175,9 @@ public sealed partial class EmbeddedRuntime
         var uts = config.Network != NamespaceMode.Node;
         if (!ipc && !uts)
             return;
-        Namespaces.OnOwnThread(() =>
+        var kinds = (ipc ? NamespaceKinds.CLONE_NEWIPC : NamespaceKinds.None) | (uts ? NamespaceKinds.CLONE_NEWUTS : NamespaceKinds.None);
+        Namespaces.InNew(kinds, () =>
         {
-            Namespaces.Unshare((ipc ? NamespaceKinds.CLONE_NEWIPC : NamespaceKinds.None) | (uts ? NamespaceKinds.CLONE_NEWUTS : NamespaceKinds.None));
             if (uts && Hostname(config) is { Length: > 0 } name)
                 Namespaces.SetHostname(name);
             // Sysctls below /proc/sys are those of the thread's own namespaces. The network's are set with the network.
@@ -229,7 +232,7 @@ public sealed partial class EmbeddedRuntime
             var aliases = text.IndexOf("\n# Entries added by HostAliases.", StringComparison.Ordinal);
             text = aliases >= 0 ? text.Insert(aliases, own) : text.Length == 0 || text.EndsWith('\n') ? text + own : $"{text}\n{own}";
         }
-        File.WriteAllText(_files.Sandbox(record.Id, "hosts"), text);
+        File.WriteAllText(_files.Shared(record.Id, "hosts"), text);
     }
 
     private static string ResolvConf(DnsConfig dns)
@@ -264,5 +267,18 @@ public sealed partial class EmbeddedRuntime
     {
         if (Directory.Exists(path))
             Directory.Delete(path, recursive: true);
+    }
+
+    /// <summary>
+    /// Puts a directory out of the way at once and deletes it afterwards, on a thread of its own: a writable layer may hold a million
+    /// files, and a disk that is being synced by others takes milliseconds for each.
+    /// </summary>
+    private void Discard(string path)
+    {
+        if (!Directory.Exists(path))
+            return;
+        var name = $"{_files.Trash}/{Path.GetFileName(path)}";
+        Directory.Move(path, name);
+        _discarding = _sweeper.RunAsync(() => DeleteDirectory(name));
     }
 }

@@ -31,6 +31,7 @@ public sealed partial class EmbeddedRuntime : IContainerRuntime
     private readonly Conmon _conmon;
     private readonly SeccompCache _seccomp;
     private readonly BlockingLanes _lanes = new(Math.Max(MinLanes, Environment.ProcessorCount * 2), "minke-runtime");
+    private readonly BlockingLanes _sweeper = new(1, "minke-sweeper");
     private readonly Poller _poller = new();
     private readonly RuntimeEventHub _events = new();
     private readonly CancellationTokenSource _stopping = new();
@@ -44,6 +45,7 @@ public sealed partial class EmbeddedRuntime : IContainerRuntime
 
     private Inotify? _exits;
     private Task _exitLoop = Task.CompletedTask;
+    private volatile Task _discarding = Task.CompletedTask;
 
     private EmbeddedRuntime(
         EmbeddedOptions options, IImageService images, ISandboxNetwork network, TimeProvider time, ILogger<EmbeddedRuntime> logger)
@@ -96,6 +98,8 @@ public sealed partial class EmbeddedRuntime : IContainerRuntime
         lock (_gate)
             all = [.. _sandboxes.Keys];
         await Task.WhenAll(all.Select(sandbox => RemoveSandboxAsync(sandbox, cancellationToken)));
+        // One thread, in order: when the last is gone all are.
+        await _discarding;
         await _lanes.RunAsync(() =>
         {
             _cgroups.RemoveAll();
@@ -118,6 +122,7 @@ public sealed partial class EmbeddedRuntime : IContainerRuntime
         await Task.WhenAll(entries.SelectMany(entry => (Task[])[entry.Monitoring, entry.Recording]));
         _poller.Dispose();
         _lanes.Dispose();
+        _sweeper.Dispose();
         foreach (var entry in entries)
             entry.Process?.Dispose();
         _stopping.Dispose();
