@@ -20,6 +20,7 @@ using Minke.Server.Health;
 using Minke.Server.InProcess;
 using Minke.Server.Registry;
 using Minke.Server.Requests;
+using Minke.Server.Streaming;
 using Minke.Server.Subresources;
 using Minke.Store;
 
@@ -39,6 +40,8 @@ public sealed class ApiServer : IAsyncDisposable
     private readonly WebApplication _host;
     private readonly IServer _kestrel;
     private readonly RequestHandler _handler;
+    private readonly EventExpiry _expiry;
+    private Task _expiring = Task.CompletedTask;
     private bool _isStarted;
 
     public ApiServer(ApiServerOptions options, IStateStore store, IdSource ids, TimeProvider clock, ILoggerFactory loggers)
@@ -52,6 +55,9 @@ public sealed class ApiServer : IAsyncDisposable
         Client = new InProcessClient(registry, pods, tokenRequests);
 
         var resources = new ResourceHandler(registry, ids);
+        var streams = new PodStreams(registry, options.Nodes, new StreamingEndpoints(new(), clock));
+        var usage = new UsageMetrics(registry, options.Nodes);
+        _expiry = new EventExpiry(store, catalog, clock, loggers.CreateLogger<EventExpiry>());
         var checks = new List<HealthCheck>
         {
             new("ping", () => null),
@@ -61,7 +67,7 @@ public sealed class ApiServer : IAsyncDisposable
         };
         checks.AddRange(options.HealthChecks);
         _handler = new RequestHandler(
-            catalog, resources, new SubresourceHandler(resources, pods, tokenRequests), new VirtualResources(registry, pods, tokens),
+            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests), new VirtualResources(registry, pods, tokens, usage),
             new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
             new HealthEndpoints(checks), new ServerMetrics(store, catalog), new Authenticator(options.ClientAuthority, tokens, clock),
             clock, loggers.CreateLogger<ApiServer>(), _stopping.Token);
@@ -81,6 +87,7 @@ public sealed class ApiServer : IAsyncDisposable
     {
         _isStarted = true;
         await _kestrel.StartAsync(new Application(_handler), cancellationToken);
+        _expiring = _expiry.RunAsync(_stopping.Token);
         Endpoints = [.. _kestrel.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses
             .Select(address => IPEndPoint.Parse(new Uri(address).Authority))];
     }
@@ -94,6 +101,7 @@ public sealed class ApiServer : IAsyncDisposable
             using var deadline = new CancellationTokenSource(StopWithin);
             await _kestrel.StopAsync(deadline.Token);
         }
+        await _expiring;
         await _host.DisposeAsync();
         _stopping.Dispose();
     }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Minke.Api;
+using Minke.Client.Nodes;
 using Minke.Server.Health;
 
 namespace Minke.Server;
@@ -29,6 +30,15 @@ public sealed record ApiServerOptions
     /// <summary>What <c>/version</c> says: the Kubernetes version whose behaviour this is, and ours.</summary>
     public string GitVersion { get; init; } = "v1.32.4+minke.0.1.0";
 
+    /// <summary>Where the nodes are that logs, commands, ports and usage are asked of.</summary>
+    public INodeDirectory Nodes { get; init; } = new NoNodes();
+
     /// <summary>Set once a garbage collector runs: deletions then leave it the foreground and orphan work.</summary>
     public bool HasGarbageCollector { get; init; }
+}
+
+/// <summary>A server without nodes.</summary>
+internal sealed class NoNodes : INodeDirectory
+{
+    public INodeEndpoint? Find(string nodeName) => null;
 }

@@ -5,7 +5,7 @@ using Minke.Server.Requests;
 namespace Minke.Server.Subresources;
 
 /// <summary>What is behind an object's name: its status and the like as stored, the others by code of their own.</summary>
-internal sealed class SubresourceHandler(ResourceHandler resources, PodOperations pods, TokenRequests tokens)
+internal sealed class SubresourceHandler(ResourceHandler resources, PodOperations pods, PodStreams streams, TokenRequests tokens)
 {
     public ValueTask HandleAsync(ApiRequest request)
     {
@@ -20,6 +20,10 @@ internal sealed class SubresourceHandler(ResourceHandler resources, PodOperation
             (_, "status") or ("namespaces", "finalize") or ("pods", "ephemeralcontainers") => StoredAsync(request),
             ("pods", "binding") => pods.BindAsync(request),
             ("pods", "eviction") => pods.EvictAsync(request),
+            ("pods", "log") => streams.LogsAsync(request),
+            ("pods", "exec") => streams.ExecAsync(request),
+            ("pods", "attach") => streams.AttachAsync(request),
+            ("pods", "portforward") => streams.PortForwardAsync(request),
             ("serviceaccounts", "token") => tokens.CreateAsync(request),
             _ => throw StatusException.NoResource(),
         };

@@ -11,7 +11,7 @@ using ReviewedUser = Minke.Server.Access.UserInfo;
 namespace Minke.Server.Subresources;
 
 /// <summary>Resources that are answers rather than objects: reviews of tokens and rights, bindings, component statuses.</summary>
-internal sealed class VirtualResources(ObjectRegistry registry, PodOperations pods, ServiceAccountTokens tokens)
+internal sealed class VirtualResources(ObjectRegistry registry, PodOperations pods, ServiceAccountTokens tokens, UsageMetrics usage)
 {
     public async ValueTask HandleAsync(ApiRequest request)
     {
@@ -24,6 +24,11 @@ internal sealed class VirtualResources(ObjectRegistry registry, PodOperations po
         if (kind == ComponentStatus.KindInfo)
         {
             await ComponentsAsync(request);
+            return;
+        }
+        if (kind.Group == "metrics.k8s.io")
+        {
+            await usage.HandleAsync(request);
             return;
         }
         var body = await request.BodyAsync();
