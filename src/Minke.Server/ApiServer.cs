@@ -18,6 +18,7 @@ using Minke.Server.Admission;
 using Minke.Server.Discovery;
 using Minke.Server.Health;
 using Minke.Server.InProcess;
+using Minke.Server.OpenApi;
 using Minke.Server.Registry;
 using Minke.Server.Requests;
 using Minke.Server.Streaming;
@@ -69,6 +70,7 @@ public sealed class ApiServer : IAsyncDisposable
         _handler = new RequestHandler(
             catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests), new VirtualResources(registry, pods, tokens, usage),
             new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
+            new OpenApiDocuments(catalog, options.GitVersion),
             new HealthEndpoints(checks), new ServerMetrics(store, catalog), new Authenticator(options.ClientAuthority, tokens, clock),
             clock, loggers.CreateLogger<ApiServer>(), _stopping.Token);
         _host = CreateHost(options, loggers);

@@ -6,6 +6,7 @@ using Minke.Api.Meta.V1;
 using Minke.Server.Access;
 using Minke.Server.Discovery;
 using Minke.Server.Health;
+using Minke.Server.OpenApi;
 using Minke.Server.Registry;
 using Minke.Server.Subresources;
 
@@ -17,7 +18,7 @@ namespace Minke.Server.Requests;
 /// </summary>
 internal sealed partial class RequestHandler(
     ResourceCatalog catalog, ResourceHandler resources, SubresourceHandler subresources, VirtualResources virtuals, DiscoveryDocuments discovery,
-    HealthEndpoints health, ServerMetrics metrics, Authenticator authenticator, TimeProvider clock, ILogger logger, CancellationToken stopping)
+    OpenApiDocuments openApi, HealthEndpoints health, ServerMetrics metrics, Authenticator authenticator, TimeProvider clock, ILogger logger, CancellationToken stopping)
 {
     // Upstream's --max-requests-inflight and --max-mutating-requests-inflight.
     private const int MaxReads = 400;
@@ -152,7 +153,7 @@ internal sealed partial class RequestHandler(
             throw Authorizer.Forbidden(user, http.Request.Method.ToLowerInvariant(), path);
         if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
             throw MethodNotAllowed();
-        if (await health.TryHandleAsync(http, path) || await discovery.TryHandleAsync(http, path))
+        if (await health.TryHandleAsync(http, path) || await discovery.TryHandleAsync(http, path) || await openApi.TryHandleAsync(http, path))
             return;
         if (path == "/metrics")
         {

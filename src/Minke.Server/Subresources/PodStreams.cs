@@ -134,7 +134,7 @@ internal sealed class PodStreams(ObjectRegistry registry, INodeDirectory nodes, 
             errors.Forbidden("", "at most one of `sinceTime` or `sinceSeconds` may be specified");
         else if (options.SinceSeconds < 1)
             errors.Invalid("sinceSeconds", options.SinceSeconds, "must be greater than 0");
-        if (options.Stream is not (null or "All"))
+        if (options.Stream is not (null or "" or "All"))
             errors.Forbidden("stream", "may not be specified");
         if (errors.Count > 0)
             throw StatusException.Invalid("", "PodLogOptions", pod.Metadata.Name, errors);
