@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Store;
 

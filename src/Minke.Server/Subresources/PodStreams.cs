@@ -1,4 +1,3 @@
-using System.Globalization;
 using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Client.Nodes;

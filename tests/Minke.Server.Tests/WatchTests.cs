@@ -1,0 +1,128 @@
+using System.Text.Json.Nodes;
+using Minke.Client;
+using Minke.Api.Core.V1;
+
+namespace Minke.Server.Tests;
+
+public sealed class WatchTests
+{
+    private const string ConfigMaps = "/api/v1/namespaces/default/configmaps";
+
+    [Fact]
+    public async Task A_watch_from_nothing_begins_with_what_is_there()
+    {
+        await using var server = await TestServer.StartAsync();
+        (await server.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}""")).Expect(201);
+        await using var watch = await Watch.OpenAsync(server, ConfigMaps + "?watch=1");
+        Assert.Equal("ADDED a", await watch.NextAsync());
+        (await server.PostAsync(ConfigMaps, """{"metadata":{"name":"b"}}""")).Expect(201);
+        Assert.Equal("ADDED b", await watch.NextAsync());
+        (await server.PatchAsync(ConfigMaps + "/a", """{"data":{"k":"v"}}""")).Expect(200);
+        Assert.Equal("MODIFIED a", await watch.NextAsync());
+        (await server.DeleteAsync(ConfigMaps + "/a")).Expect(200);
+        Assert.Equal("DELETED a", await watch.NextAsync());
+        Assert.True(watch.LastVersion > 0);
+    }
+
+    [Fact]
+    public async Task A_watch_from_a_revision_tells_what_came_after_it()
+    {
+        await using var server = await TestServer.StartAsync();
+        var list = await server.GetAsync(ConfigMaps);
+        (await server.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}""")).Expect(201);
+        (await server.DeleteAsync(ConfigMaps + "/a")).Expect(200);
+        await using var watch = await Watch.OpenAsync(server, $"{ConfigMaps}?watch=1&resourceVersion={list.Version}");
+        Assert.Equal(["ADDED a", "DELETED a"], [await watch.NextAsync(), await watch.NextAsync()]);
+    }
+
+    [Fact]
+    public async Task Objects_enter_and_leave_a_selector()
+    {
+        await using var server = await TestServer.StartAsync();
+        await using var watch = await Watch.OpenAsync(server, ConfigMaps + "?watch=1&labelSelector=on");
+        (await server.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}""")).Expect(201);
+        (await server.PatchAsync(ConfigMaps + "/a", """{"metadata":{"labels":{"on":"1"}}}""")).Expect(200);
+        Assert.Equal("ADDED a", await watch.NextAsync());
+        (await server.PatchAsync(ConfigMaps + "/a", """{"metadata":{"labels":{"on":null}}}""")).Expect(200);
+        Assert.Equal("DELETED a", await watch.NextAsync());
+    }
+
+    [Fact]
+    public async Task A_streaming_list_ends_with_a_bookmark()
+    {
+        await using var server = await TestServer.StartAsync();
+        (await server.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}""")).Expect(201);
+        await using var watch = await Watch.OpenAsync(
+            server, ConfigMaps + "?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
+        Assert.Equal("ADDED a", await watch.NextAsync());
+        Assert.Equal("BOOKMARK ", await watch.NextAsync());
+        Assert.Equal("true", watch.Last["metadata"]!["annotations"]!["k8s.io/initial-events-end"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task A_watch_ends_when_its_time_is_up()
+    {
+        await using var server = await TestServer.StartAsync();
+        Assert.Equal("", (await server.GetAsync(ConfigMaps + "?watch=1&resourceVersion=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dnone")).Expect(200).Text);
+    }
+
+    [Fact]
+    public async Task Tables_are_watched_row_by_row()
+    {
+        await using var server = await TestServer.StartAsync();
+        (await server.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}""")).Expect(201);
+        (await server.PostAsync(ConfigMaps, """{"metadata":{"name":"b"}}""")).Expect(201);
+        await using var watch = await Watch.OpenAsync(server, ConfigMaps + "?watch=1", "application/json;as=Table;v=v1;g=meta.k8s.io");
+        await watch.NextAsync();
+        Assert.Equal(3, watch.Last["columnDefinitions"]!.AsArray().Count);
+        Assert.Equal("a", watch.Last["rows"]![0]!["cells"]![0]!.GetValue<string>());
+        await watch.NextAsync();
+        Assert.Null(watch.Last["columnDefinitions"]);
+    }
+
+    [Fact]
+    public async Task In_process_clients_see_the_same_and_share_the_objects()
+    {
+        await using var server = await TestServer.StartAsync();
+        var client = server.Server.Client;
+        var list = await client.ListAsync<ConfigMap>(null, Selection.All, TestServer.Cancelled);
+        var created = await client.CreateAsync(new ConfigMap { Metadata = new() { Name = "a", Namespace = "default" } }, TestServer.Cancelled);
+        Assert.Same(created, await client.GetAsync<ConfigMap>("default", "a", TestServer.Cancelled));
+        await foreach (var change in client.WatchAsync<ConfigMap>(null, Selection.All, list.Metadata.ResourceVersion, TestServer.Cancelled))
+        {
+            Assert.Equal(WatchEventType.Added, change.Type);
+            Assert.Same(created, change.Object);
+            break;
+        }
+    }
+
+    private sealed class Watch(HttpResponseMessage response, StreamReader reader) : IAsyncDisposable
+    {
+        public JsonNode Last { get; private set; } = new JsonObject();
+        public long LastVersion => long.Parse(Last["metadata"]!["resourceVersion"]!.GetValue<string>(), System.Globalization.CultureInfo.InvariantCulture);
+
+        public static async Task<Watch> OpenAsync(TestServer server, string path, string accept = "application/json")
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, path) { Version = new(2, 0) };
+            request.Headers.TryAddWithoutValidation("Accept", accept);
+            var response = await server.Admin.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestServer.Cancelled);
+            Assert.Equal(200, (int)response.StatusCode);
+            return new(response, new StreamReader(await response.Content.ReadAsStreamAsync(TestServer.Cancelled)));
+        }
+
+        public async Task<string> NextAsync()
+        {
+            var line = await reader.ReadLineAsync(TestServer.Cancelled).AsTask().WaitAsync(TimeSpan.FromSeconds(10), TestServer.Cancelled);
+            var change = JsonNode.Parse(line!)!;
+            Last = change["object"]!;
+            return $"{change["type"]} {Last["metadata"]!["name"]}";
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            reader.Dispose();
+            response.Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}
