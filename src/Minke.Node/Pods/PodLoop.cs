@@ -203,7 +203,7 @@ internal sealed partial class PodLoop : IDisposable
 
     private void Step()
     {
-        _wakeAt = null;
+        _wakeAt = _staleContainers.Count > 0 || _staleSandboxes.Count > 0 ? _time.GetUtcNow() + FirstRetry : null;
         View = PodView.Of(_sandboxes.Values, _containers.Values);
         try
         {
@@ -371,8 +371,8 @@ internal sealed partial class PodLoop : IDisposable
         }
         catch (Exception e) when (e is RuntimeException or IOException or TimeoutException)
         {
+            // What is still stale is asked for again when the alarm set by the step wakes us.
             LogWorkRetried("refresh", _pod.Described, e.Message);
-            WakeAt(_time.GetUtcNow() + FirstRetry);
         }
     }
 
