@@ -93,10 +93,10 @@ internal sealed partial class PodLoop
 
     private async Task<string> RuntimeHandlerAsync(Pod pod, CancellationToken cancellationToken)
     {
-        if (pod.Spec.RuntimeClassName is not { Length: > 0 } name || _node.RuntimeHandlers is null)
+        if (pod.Spec.RuntimeClassName is not { Length: > 0 } name)
             return "";
-        return await _node.RuntimeHandlers(name, cancellationToken)
-            ?? throw new SandboxConfigException($"failed to get sandbox runtime: no runtime for \"{name}\" is configured");
+        var found = await _api.TryGetAsync<Minke.Api.Node.V1.RuntimeClass>(null, name, cancellationToken);
+        return found?.Handler ?? throw new SandboxConfigException($"failed to get RuntimeClass \"{name}\": runtimeclass.node.k8s.io \"{name}\" not found");
     }
 
     private void StartContainers(PodPlan plan)

@@ -56,6 +56,9 @@ public static class PodStatusBuilder
         main = [.. main.Select(status => WithReadiness(input, status, pod.Spec.Containers.First(container => container.Name == status.Name)))];
         init = [.. init.Select(status => WithInitReadiness(input, status, pod.Spec.InitContainers.First(container => container.Name == status.Name)))];
 
+        if (input.IsTerminal)
+            (init, main) = WithUnknownEnds(pod, init, main);
+
         var all = (List<ApiContainerStatus>)[.. init, .. main];
         var (phase, reason, message) = PhaseOf(input, all);
         var conditions = Conditions(input, all, phase);
@@ -218,6 +221,37 @@ public static class PodStatusBuilder
         };
     }
 
+    /// <summary>
+    /// Nothing will start any more: a container that was never seen to end is said to have ended in an unknown way, those of the stage
+    /// the pod had reached (status_manager.go: TerminatePod).
+    /// </summary>
+    private static (List<ApiContainerStatus> Init, List<ApiContainerStatus> Main) WithUnknownEnds(
+        Pod pod, List<ApiContainerStatus> init, List<ApiContainerStatus> main)
+    {
+        var isInitialized = pod.Spec.InitContainers.All(container =>
+            container.IsSidecar || init.Exists(status => status.Name == container.Name && status.State.Terminated is { ExitCode: 0 }))
+            || main.Exists(status => status.State.Terminated is not null);
+        return isInitialized ? (init, Ended(main)) : (Ended(init), main);
+
+        static List<ApiContainerStatus> Ended(List<ApiContainerStatus> statuses) =>
+        [
+            .. statuses.Select(status => status.State is { Terminated: null, Running: null } ? status with
+            {
+                State = new()
+                {
+                    Terminated = new()
+                    {
+                        Reason = "ContainerStatusUnknown",
+                        Message = "The container could not be located when the pod was terminated",
+                        ExitCode = 137,
+                    },
+                },
+                Ready = false,
+                Started = false,
+            } : status),
+        ];
+    }
+
     private static ApiContainerStatus WithReadiness(PodStatusInput input, ApiContainerStatus status, Container container)
     {
         var isStarted = IsStarted(input, status, container);
@@ -275,6 +309,9 @@ public static class PodStatusBuilder
             else if (pod.IsTerminal)
                 phase = pod.Status.Phase;
         }
+        // Nothing of it will run again, so it has failed, however far it had come.
+        if (input.IsTerminal && !pod.IsStatic && phase is not (PodPhase.Failed or PodPhase.Succeeded))
+            phase = PodPhase.Failed;
         var (reason, message) = phase == old.Phase ? (old.Reason, old.Message) : ("", "");
         if (input.Verdict is { } verdict)
             (phase, reason, message) = (PodPhase.Failed, verdict.Reason, verdict.Message);

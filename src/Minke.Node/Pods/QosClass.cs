@@ -14,25 +14,7 @@ public static class QosClass
     private const int BestEffortOomScoreAdj = 1000;
     private const int SystemCriticalPriority = 2_000_000_000;
 
-    public static string Of(Pod pod)
-    {
-        if (pod.Status.QosClass.Length > 0)
-            return pod.Status.QosClass;
-        var containers = pod.Spec.InitContainers.Concat(pod.Spec.Containers).ToList();
-        var isGuaranteed = true;
-        var isBestEffort = true;
-        foreach (var container in containers)
-        {
-            foreach (var name in (ReadOnlySpan<string>)["cpu", "memory"])
-            {
-                var request = container.Resources.Requests.GetValueOrDefault(name);
-                var limit = container.Resources.Limits.GetValueOrDefault(name);
-                isBestEffort &= request.IsZero && limit.IsZero;
-                isGuaranteed &= !limit.IsZero && (request.IsZero || request == limit);
-            }
-        }
-        return isBestEffort ? PodQOSClass.BestEffort : isGuaranteed ? PodQOSClass.Guaranteed : PodQOSClass.Burstable;
-    }
+    public static string Of(Pod pod) => pod.Status.QosClass.Length > 0 ? pod.Status.QosClass : PodQos.ClassOf(pod.Spec);
 
     public static long Shares(long cpuMillis) => Math.Clamp(cpuMillis * 1024 / 1000, MinShares, MaxShares);
 

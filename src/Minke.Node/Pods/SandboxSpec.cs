@@ -40,9 +40,6 @@ public sealed record NodeSettings
     /// <summary>Port the node's own API listens on, for its status; 0 for none.</summary>
     public int EndpointPort { get; init; }
     public string KubeletVersion { get; init; } = "v1.32.0";
-
-    /// <summary>Handlers of RuntimeClasses by their names; a pod with an unknown one gets no sandbox.</summary>
-    public Func<string, CancellationToken, Task<string?>>? RuntimeHandlers { get; init; }
 }
 
 /// <summary>From a pod to the configuration of its sandbox: host name, hosts file, resolver, ports, namespaces, sysctls, limits.</summary>

@@ -54,7 +54,7 @@ internal sealed partial class StaticPods(NodeSettings settings, PodLoops pods, F
         {
             try
             {
-                var pod = Complete(read(File.ReadAllBytes(file)), file);
+                var pod = Complete(Defaulted(read(File.ReadAllBytes(file))), file);
                 if (_byFile.TryGetValue(file, out var old) && old.Uid == pod.Uid)
                     continue;
                 if (old is not null)
@@ -68,6 +68,8 @@ internal sealed partial class StaticPods(NodeSettings settings, PodLoops pods, F
             }
         }
     }
+
+    private static Pod Defaulted(Pod pod) => (Pod)KindBehaviors.For(Pod.KindInfo).Default(pod.WithConstantDefaults());
 
     private Pod Complete(Pod pod, string file)
     {

@@ -53,7 +53,8 @@ internal sealed class TestNode : IAsyncDisposable
         _stop = new();
         var machine = new NodeMachine { CpuCount = 4, MemoryBytes = 8L << 30, DiskBytes = 100L << 30, Addresses = ["192.0.2.1"] };
         Agent = new NodeAgent(
-            Settings, machine, Api, Runtime, Images, Volumes, new ContainerEnvironment(Api), Prober, Time, NullLoggerFactory.Instance);
+            Settings, machine, Api, Runtime, Images, Volumes, new ContainerEnvironment(Api), Prober, Time, NullLoggerFactory.Instance,
+            manifest => Minke.Api.Json.Read(manifest, Pod.ReadJson));
         _running = Agent.RunAsync(_stop.Token);
         await Agent.ReadyAsync(Deadline);
     }

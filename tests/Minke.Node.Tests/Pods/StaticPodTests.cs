@@ -1,0 +1,58 @@
+using Minke.Api;
+using Minke.Api.Core.V1;
+using Minke.Node.Runtime.Simulated;
+
+namespace Minke.Node.Tests.Pods;
+
+public sealed class StaticPodTests
+{
+    private const string Manifest = """
+        {"apiVersion":"v1","kind":"Pod","metadata":{"name":"etcd","namespace":"kube-system"},"spec":{"containers":[{"name":"etcd","image":"app:1"}]}}
+        """;
+
+    [Fact]
+    public async Task A_manifest_in_the_directory_runs_shows_as_a_mirror_and_goes_with_its_file()
+    {
+        await using var node = await StartAsync();
+        var file = Path.Combine(node.Settings.StaticPodDirectory, "etcd.json");
+        await File.WriteAllTextAsync(file, Manifest, node.Deadline);
+        var mirror = await node.UntilRunningAsync("etcd-node");
+        Assert.Equal(mirror.Metadata.Annotations["kubernetes.io/config.hash"], mirror.Metadata.Annotations["kubernetes.io/config.mirror"]);
+        Assert.Equal("file", mirror.Metadata.Annotations["kubernetes.io/config.source"]);
+        Assert.Equal("Node", mirror.Metadata.OwnerReferences[0].Kind);
+
+        File.Delete(file);
+        await node.UntilGoneAsync("etcd-node");
+        while ((await node.Runtime.ListSandboxesAsync(node.Deadline)).Count > 0)
+            await Task.Delay(1, node.Deadline);
+    }
+
+    [Fact]
+    public async Task A_deleted_mirror_comes_back_and_the_pod_does_not_notice()
+    {
+        await using var node = await StartAsync();
+        await File.WriteAllTextAsync(Path.Combine(node.Settings.StaticPodDirectory, "etcd.json"), Manifest, node.Deadline);
+        var first = await node.UntilRunningAsync("etcd-node");
+        await node.Api.DeleteAsync<Pod>("kube-system", "etcd-node", new(), node.Deadline);
+        await node.AdvanceUntilAsync("etcd-node", pod => pod.Metadata.Uid != first.Metadata.Uid && TestNode.IsReady(pod), "back");
+        Assert.DoesNotContain(node.Runtime.Calls, call => call.Verb == RuntimeVerb.StopContainer);
+        Assert.Single(await node.Runtime.ListContainersAsync(node.Deadline));
+    }
+
+    [Fact]
+    public async Task A_restarted_node_takes_its_static_pods_up_again()
+    {
+        await using var node = await StartAsync();
+        await File.WriteAllTextAsync(Path.Combine(node.Settings.StaticPodDirectory, "etcd.json"), Manifest, node.Deadline);
+        await node.UntilRunningAsync("etcd-node");
+        await node.RestartAsync();
+        await node.CreateAsync(Make.Pod("web"));
+        await node.UntilRunningAsync("web");
+        Assert.DoesNotContain(node.Runtime.Calls, call => call.Verb is RuntimeVerb.StopContainer or RuntimeVerb.StopSandbox);
+    }
+
+    private static Task<TestNode> StartAsync() => TestNode.StartAsync(node => node.Settings = node.Settings with
+    {
+        StaticPodDirectory = Directory.CreateDirectory(Path.Combine(node.Settings.Paths.DataDirectory, "manifests")).FullName,
+    });
+}
