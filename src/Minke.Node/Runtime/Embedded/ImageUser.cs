@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Minke.Node.Linux;
 
 namespace Minke.Node.Runtime.Embedded;
@@ -47,11 +48,10 @@ internal sealed record ImageUser(long Uid, long Gid, IReadOnlyList<long> Groups,
             return "";
         try
         {
-            using var reader = new StreamReader(new FileStream(handle, FileAccess.Read, bufferSize: 1));
-            var buffer = new char[MaxBytes];
-            return new string(buffer, 0, reader.ReadBlock(buffer));
+            var content = new byte[Math.Min(RandomAccess.GetLength(handle), MaxBytes)];
+            return Encoding.UTF8.GetString(content, 0, RandomAccess.Read(handle, content, 0));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
             return ""; // A directory, a device: not a list of users.
         }
