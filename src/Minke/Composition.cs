@@ -1,8 +1,11 @@
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using Minke.Api;
+using Minke.Api.Core.V1;
 using Minke.Cli;
 using Minke.Cli.Clusters;
 using Minke.Cli.Kubeconfigs;
@@ -41,6 +44,7 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
             var loggers = cluster.Owns(LogTo(data.LogFile));
             var pki = ClusterPki.Open(data.Pki, ServingNames.For(nodeName, KubernetesService, AddressesOf(options.Listen.Address)), clock);
 
+            var nodes = new LocalNodes();
             var store = cluster.Owns(await StateStore.OpenAsync(data.State, new StateStoreOptions(), clock, loggers.CreateLogger<StateStore>()));
             var server = cluster.Owns(new ApiServer(
                 new ApiServerOptions
@@ -49,6 +53,7 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                     Certificate = () => pki.Serving,
                     ClientAuthority = pki.Authority,
                     ServiceAccountKey = pki.ServiceAccountKey,
+                    Nodes = nodes,
                 },
                 store, new IdSource(new Random()), clock, loggers));
             var control = new ControlPlane(server.Client, pki.AuthorityPem, ServedKinds.Default, clock, loggers);
@@ -61,9 +66,17 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
             var runtime = cluster.Owns(await EmbeddedRuntime.OpenAsync(places.Runtime, images, network, clock, loggers, cancellationToken));
             var volumes = cluster.Owns(new DiskVolumes(places.Paths, server.Client, clock, loggers.CreateLogger<DiskVolumes>()));
             var prober = cluster.Owns(new Prober(runtime, clock));
-            var node = new NodeAgent(
-                new NodeSettings { NodeName = nodeName, Paths = places.Paths, KubeletVersion = MinkeVersion.Kubernetes }, NodeMachine.Read(data.Root),
-                server.Client, runtime, images, volumes, new ContainerEnvironment(server.Client), prober, clock, loggers);
+            var node = cluster.Owns(new NodeAgent(
+                new NodeSettings
+                {
+                    NodeName = nodeName,
+                    Paths = places.Paths,
+                    KubeletVersion = MinkeVersion.Kubernetes,
+                    StaticPodDirectory = data.Manifests,
+                },
+                NodeMachine.Read(data.Root), server.Client, runtime, images, volumes, new ContainerEnvironment(server.Client), prober, clock, loggers,
+                ReadPod));
+            nodes.Add(nodeName, node.Endpoint);
 
             await server.StartAsync(cancellationToken);
             cluster.Runs(pki.KeepCurrentAsync);
@@ -102,6 +115,17 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
             CgroupRoot = "minke-" + data.InstanceId,
         },
     };
+
+    /// <summary>The pod of a file of <see cref="DataDirectory.Manifests"/>, YAML or JSON.</summary>
+    /// <exception cref="FormatException">There is no pod in it, or not one alone.</exception>
+    private static Pod ReadPod(byte[] manifest)
+    {
+        if (YamlReader.Read(Encoding.UTF8.GetString(manifest)) is not [var (_, document)] || document is not JsonObject pod)
+            throw new FormatException("one pod in one document is wanted");
+        if (pod["kind"]?.ToString() != "Pod" || pod["apiVersion"]?.ToString() != "v1")
+            throw new FormatException($"a v1 Pod is wanted, not {pod["apiVersion"]} {pod["kind"]}");
+        return (Pod)Pod.KindInfo.ReadJson(Encoding.UTF8.GetBytes(pod.ToJsonString()));
+    }
 
     private static Kubeconfig AdminOf(ClusterPki pki, IPEndPoint listen)
     {

@@ -11,6 +11,7 @@ namespace Minke.Cli.Clusters;
 /// cluster.json  who runs and where it answers (ClusterRecord); gone after an orderly stop
 /// kubeconfig    the administrator's
 /// minke.log     what Minke had to say
+/// manifests/    pods of this node that need no API: one file each (static pods)
 /// pki/ state/ node/ images/   owned by the parts
 /// </code>
 /// </remarks>
@@ -29,6 +30,7 @@ public sealed class DataDirectory
     public string State => Path("state");
     public string Node => Path("node");
     public string Images => Path("images");
+    public string Manifests => Path("manifests");
 
     /// <summary>
     /// Tells this cluster's bridges, tables and cgroups from those of other clusters on the machine: eight characters, which the

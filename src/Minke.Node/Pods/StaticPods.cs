@@ -62,7 +62,7 @@ internal sealed partial class StaticPods(NodeSettings settings, PodLoops pods, F
                 _byFile[file] = pod;
                 pods.Seen(pod);
             }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or StatusException or System.Text.Json.JsonException)
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or StatusException or JsonReadException)
             {
                 LogUnreadable(file, e.Message);
             }
