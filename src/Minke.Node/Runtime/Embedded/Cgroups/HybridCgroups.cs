@@ -32,27 +32,23 @@ internal sealed class HybridCgroups
     /// <summary>Makes crun accept the host; harmless where it does already.</summary>
     public void Claim()
     {
-        var left = LeftOver();
-        // Two of us may meet: the other one's hierarchy then has them all.
-        for (var attempt = 0; ; attempt++)
+        // Another one of us may claim or give back at the same time, so look again until there is nothing left to do. Whoever is
+        // first makes a hierarchy, but every one marks it: else it would end with the first.
+        for (var attempt = 0; attempt < Tries; attempt++)
         {
-            try
-            {
-                using var hierarchy = Open(left);
-                Directory.CreateDirectory(Within(hierarchy, _mark));
-                break;
-            }
-            catch (Exception e) when (attempt < Tries && e is LinuxException { Errno: Errno.EBUSY } or DirectoryNotFoundException)
-            {
-                // Another one of us has just claimed them, or the last one is about to give them back.
-                Thread.Sleep(Pause);
-                left = LeftOver();
-            }
+            var left = LeftOver();
+            List<IReadOnlyList<string>> ours = [.. Candidates()];
+            if (left.Length > 0)
+                ours.Add(left);
+            else if (ours.Count == 0)
+                ours.Add([]);
+            if (ours.Select(TryMark).ToList().All(marked => marked) && LeftOver().Length == 0)
+                return;
+            Thread.Sleep(Pause);
         }
-        if (LeftOver() is { Length: > 0 } still)
-            throw new RuntimeException(
-                $"prepare cgroups: the v2 tree still offers {string.Join(", ", still)}, which crun refuses beside v1; "
-                + "mount them as v1 controllers, or install runc");
+        throw new RuntimeException(
+            $"prepare cgroups: the v2 tree still offers {string.Join(", ", LeftOver())}, which crun refuses beside v1; "
+            + "mount them as v1 controllers, or install runc");
     }
 
     /// <summary>Removes our cgroup; the last one to do so gives the controllers back.</summary>
@@ -63,6 +59,20 @@ internal sealed class HybridCgroups
             // A removed cgroup lingers for a moment, and a hierarchy that has one is not given up: open and close it again.
             for (var attempt = 0; attempt < Tries && Exists(controllers) && !IsUsed(controllers); attempt++)
                 Thread.Sleep(Pause);
+        }
+    }
+
+    private bool TryMark(IReadOnlyList<string> controllers)
+    {
+        try
+        {
+            using var hierarchy = Open(controllers);
+            Directory.CreateDirectory(Within(hierarchy, _mark));
+            return true;
+        }
+        catch (Exception e) when (e is LinuxException { Errno: Errno.EBUSY } or DirectoryNotFoundException)
+        {
+            return false; // It is ending, or was just taken.
         }
     }
 
