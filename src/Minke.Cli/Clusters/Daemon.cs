@@ -28,6 +28,9 @@ internal static partial class Daemon
         {
             RedirectStandardOutput = true,
             RedirectStandardInput = true,
+            // The runtime duplicates its streams before we can send them to the log: inherited, the terminal or a pipe such as
+            // `minke up --detach | tee` would be held for as long as the cluster runs.
+            RedirectStandardError = true,
             WorkingDirectory = "/",
         };
         using var process = Process.Start(start)!;
