@@ -70,7 +70,7 @@ public sealed class ApiServer : IAsyncDisposable
         _handler = new RequestHandler(
             catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests), new VirtualResources(registry, pods, tokens, usage),
             new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
-            new OpenApiDocuments(catalog, options.GitVersion),
+            new OpenApiDocuments(catalog, options.GitVersion, clock),
             new HealthEndpoints(checks), new ServerMetrics(store, catalog), new Authenticator(options.ClientAuthority, tokens, clock),
             clock, loggers.CreateLogger<ApiServer>(), _stopping.Token);
         _host = CreateHost(options, loggers);

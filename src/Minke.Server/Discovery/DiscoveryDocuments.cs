@@ -197,7 +197,7 @@ internal sealed class DiscoveryDocuments
         _catalog.All.Where(resource => resource.Kind.Group == group && resource.Kind.Version == version);
 
     /// <summary>Gated ones are off; scale and proxy are served once there is something behind them.</summary>
-    private static IEnumerable<SubresourceInfo> Served(KindInfo kind) => kind.Subresources.Where(sub => sub.Gate.Length == 0 && sub.Name is not ("proxy" or "scale"));
+    public static IEnumerable<SubresourceInfo> Served(KindInfo kind) => kind.Subresources.Where(sub => sub.Gate.Length == 0 && sub.Name is not ("proxy" or "scale"));
 
     private static (string Group, string Version, string Kind) Body(KindInfo kind, SubresourceInfo sub)
     {

@@ -4,222 +4,222 @@ using Minke.Api.Meta.V1;
 
 namespace Minke.Server.OpenApi;
 
-/// <summary>Schemas of kinds and everything they refer to, with the extensions that say how lists and maps are merged.</summary>
-internal sealed class DefinitionWriter(Utf8JsonWriter writer, string referencePrefix, bool isVersion3)
+internal enum OpenApiVersion
 {
-    private const string KindDescription = "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint "
-        + "the client submits requests to. Cannot be updated. In CamelCase.";
-    private const string ApiVersionDescription = "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized "
-        + "schemas to the latest internal value, and may reject unrecognized values.";
+    /// <summary>Swagger 2.0: one document of everything, without defaults (old clients stumble over those on references).</summary>
+    V2,
 
-    private readonly SortedDictionary<string, Action> _definitions = new(StringComparer.Ordinal);
+    /// <summary>OpenAPI 3.0: a document a group-version.</summary>
+    V3,
+}
 
-    public void Write(IEnumerable<KindInfo> kinds)
+/// <summary>
+/// The schemas a document refers to, with the extensions that say how lists and maps are merged. Asking for a reference adds the
+/// type and everything below it; what nothing refers to is not written. The rules are those of <c>api/README.md</c>, section OpenAPI.
+/// </summary>
+internal sealed class DefinitionWriter(OpenApiVersion version, IReadOnlyList<string> apiVersions)
+{
+    private const string Meta = "io.k8s.apimachinery.pkg.apis.meta.v1.";
+    private const string PatchName = Meta + "Patch";
+
+    private readonly SortedDictionary<string, Action<Utf8JsonWriter>> _definitions = new(StringComparer.Ordinal);
+
+    public string Refer(TypeSchema schema)
     {
-        foreach (var kind in kinds)
+        if (_definitions.TryAdd(schema.Name, writer => WriteStruct(writer, schema)))
         {
-            Add(kind.Schema);
-            if (kind.Verbs.Contains("list"))
-                AddList(kind);
-            foreach (var sub in kind.Subresources.Where(sub => sub.BodyKind.Length > 0))
-            {
-                foreach (var schema in Kinds.SchemasByApiVersion.GetValueOrDefault(sub.BodyApiVersion) ?? [])
-                {
-                    if (schema().Kind == sub.BodyKind)
-                        Add(schema());
-                }
-            }
+            foreach (var field in schema.Fields)
+                ReferBelow(field.Type);
         }
-        Add(Status.TypeSchema);
-        Add(DeleteOptions.TypeSchema);
-        Add(WatchEvent.TypeSchema);
-        Add("io.k8s.apimachinery.pkg.apis.meta.v1.Patch", () => WritePlain("object", "", "Patch is provided to give a concrete name and type to the Kubernetes PATCH request body."));
+        return schema.Name;
+    }
+
+    /// <summary>The list of a kind: implied, in no table.</summary>
+    public string ReferList(KindInfo kind)
+    {
+        var name = kind.Schema.Name + "List";
+        if (_definitions.TryAdd(name, writer => WriteList(writer, kind)))
+        {
+            Refer(kind.Schema);
+            Refer(ListMeta.TypeSchema);
+        }
+        return name;
+    }
+
+    /// <summary>The body of a PATCH: no object, whatever its table says.</summary>
+    public string ReferPatch()
+    {
+        _definitions.TryAdd(PatchName, writer =>
+        {
+            writer.WriteStartObject();
+            writer.WriteString("description"u8, "The body of a PATCH request, in the form its content type names.");
+            writer.WriteString("type"u8, "object");
+            writer.WriteEndObject();
+        });
+        return PatchName;
+    }
+
+    public static void WriteReference(Utf8JsonWriter writer, OpenApiVersion version, string name) =>
+        writer.WriteString("$ref"u8, (version == OpenApiVersion.V3 ? "#/components/schemas/" : "#/definitions/") + name);
+
+    /// <summary>Into an object that is open.</summary>
+    public void WriteAll(Utf8JsonWriter writer)
+    {
         foreach (var (name, write) in _definitions)
         {
             writer.WritePropertyName(name);
-            write();
+            write(writer);
         }
     }
 
-    private void Add(string name, Action write) => _definitions.TryAdd(name, write);
-
-    private void Add(TypeSchema schema)
-    {
-        if (!_definitions.TryAdd(schema.Name, () => WriteStruct(schema)))
-            return;
-        foreach (var field in schema.Fields)
-            AddReferred(field.Type);
-    }
-
-    private void AddReferred(TypeRef type)
+    private void ReferBelow(TypeRef type)
     {
         if (type.Element is not null)
-            AddReferred(type.Element);
+            ReferBelow(type.Element);
         if (type.Struct is { } schema)
-            Add(schema);
+            Refer(schema);
         else if (type.DefinitionName.Length > 0)
-            Add(type.DefinitionName, () => WriteNative(type));
+            _definitions.TryAdd(type.DefinitionName, writer => WriteNative(writer, type));
     }
 
-    private void AddList(KindInfo kind)
-    {
-        Add(ListMeta.TypeSchema);
-        Add(kind.Schema.Name + "List", () =>
-        {
-            writer.WriteStartObject();
-            writer.WriteString("description"u8, $"{kind.ListKind} is a list of {kind.Kind} objects.");
-            writer.WriteString("type"u8, "object");
-            Required(["items"]);
-            writer.WriteStartObject("properties"u8);
-            WriteTypeMeta();
-            writer.WriteStartObject("items"u8);
-            writer.WriteString("description"u8, "Items is the list of objects.");
-            writer.WriteString("type"u8, "array");
-            writer.WritePropertyName("items"u8);
-            WriteReference(kind.Schema.Name, "", "{}");
-            writer.WriteEndObject();
-            writer.WritePropertyName("metadata"u8);
-            WriteReference(ListMeta.TypeSchema.Name, "Standard list metadata.", "{}");
-            writer.WriteEndObject();
-            WriteKind(kind.ApiVersion, kind.ListKind);
-            writer.WriteEndObject();
-        });
-    }
-
-    private void WriteStruct(TypeSchema schema)
+    private void WriteStruct(Utf8JsonWriter writer, TypeSchema schema)
     {
         writer.WriteStartObject();
-        if (schema.Description.Length > 0)
-            writer.WriteString("description"u8, schema.Description);
+        WriteText(writer, "description"u8, schema.Description);
+        WriteArray(writer, "required"u8, schema.Fields.Where(field => field.IsRequired).Select(field => field.JsonName));
         writer.WriteString("type"u8, "object");
-        Required(schema.Fields.Where(field => field.IsRequired).Select(field => field.JsonName));
         if (schema.Fields.Count > 0 || schema.Kind.Length > 0)
         {
             writer.WriteStartObject("properties"u8);
-            if (schema.Kind.Length > 0)
-                WriteTypeMeta();
-            foreach (var field in schema.Fields.OrderBy(field => field.JsonName, StringComparer.Ordinal))
+            foreach (var name in Names(schema))
             {
-                writer.WritePropertyName(field.JsonName);
-                WriteField(field);
+                writer.WritePropertyName(name);
+                if (schema.Field(name) is { } field)
+                    WriteField(writer, schema, field);
+                else
+                    WriteTypeMeta(writer, name);
             }
             writer.WriteEndObject();
         }
+        WriteKinds(writer, schema);
         if (schema.IsAtomic)
             writer.WriteString("x-kubernetes-map-type"u8, "atomic");
-        if (schema.Kind.Length > 0)
-            WriteKind(schema.ApiVersion, schema.Kind);
+        if (schema.Fields.FirstOrDefault(field => field.IsDiscriminator) is { } discriminator)
+            WriteUnion(writer, schema, discriminator);
         writer.WriteEndObject();
     }
 
-    private void WriteTypeMeta()
+    private static IEnumerable<string> Names(TypeSchema schema) => schema.Fields.Select(field => field.JsonName)
+        .Concat(schema.Kind.Length > 0 ? ["apiVersion", "kind"] : Array.Empty<string>()).Distinct().Order(StringComparer.Ordinal);
+
+    private void WriteList(Utf8JsonWriter writer, KindInfo kind)
     {
+        writer.WriteStartObject();
+        writer.WriteString("description"u8, $"A list of {kind.Kind} objects.");
+        WriteArray(writer, "required"u8, ["items"]);
+        writer.WriteString("type"u8, "object");
+        writer.WriteStartObject("properties"u8);
         writer.WritePropertyName("apiVersion"u8);
-        WritePlain("string", "", ApiVersionDescription);
+        WriteTypeMeta(writer, "apiVersion");
+        writer.WriteStartObject("items"u8);
+        writer.WriteString("description"u8, "The objects, ordered by namespace and name.");
+        writer.WriteString("type"u8, "array");
+        writer.WriteStartObject("items"u8);
+        WriteReferenceMembers(writer, kind.Schema.Name, "{}", hasSiblings: false);
+        writer.WriteEndObject();
+        writer.WriteEndObject();
         writer.WritePropertyName("kind"u8);
-        WritePlain("string", "", KindDescription);
-    }
-
-    private void WriteKind(string apiVersion, string kind)
-    {
-        var slash = apiVersion.IndexOf('/', StringComparison.Ordinal);
+        WriteTypeMeta(writer, "kind");
+        writer.WriteStartObject("metadata"u8);
+        writer.WriteString("description"u8, "Of the list as a whole: its revision, and where to go on.");
+        WriteReferenceMembers(writer, ListMeta.TypeSchema.Name, "{}", hasSiblings: true);
+        writer.WriteEndObject();
+        writer.WriteEndObject();
         writer.WriteStartArray("x-kubernetes-group-version-kind"u8);
-        writer.WriteStartObject();
-        writer.WriteString("group"u8, slash < 0 ? "" : apiVersion[..slash]);
-        writer.WriteString("kind"u8, kind);
-        writer.WriteString("version"u8, apiVersion[(slash + 1)..]);
-        writer.WriteEndObject();
+        WriteKind(writer, kind.ApiVersion, kind.ListKind);
         writer.WriteEndArray();
-    }
-
-    private void WriteField(FieldSchema field)
-    {
-        var isReference = field.Type.Type == SchemaType.Struct || field.Type.DefinitionName.Length > 0;
-        var standard = field.Default ?? (field.IsNullable ? null : field.Type.Type switch
-        {
-            SchemaType.Struct => "{}",
-            SchemaType.String when field.IsKept => "\"\"",
-            SchemaType.Int32 or SchemaType.Int64 when field.IsKept => "0",
-            SchemaType.Boolean when field.IsKept => "false",
-            _ => null,
-        });
-        if (isReference && HasNoExtensions(field))
-        {
-            WriteReference(field.Type.Struct?.Name ?? field.Type.DefinitionName, field.Description, standard);
-            return;
-        }
-        writer.WriteStartObject();
-        if (field.Description.Length > 0)
-            writer.WriteString("description"u8, field.Description);
-        if (isReference)
-            WriteReferenceMembers(field.Type.Struct?.Name ?? field.Type.DefinitionName, alone: false);
-        else
-            WriteTypeMembers(field.Type);
-        if (standard is not null)
-            WriteDefault(standard);
-        WriteExtensions(field);
         writer.WriteEndObject();
     }
 
-    private static bool HasNoExtensions(FieldSchema field) => field.ListType == ListType.None && !field.IsMerged && !field.RetainsKeys && !field.IsReplaced;
-
-    private void WriteExtensions(FieldSchema field)
+    private static void WriteTypeMeta(Utf8JsonWriter writer, string name)
     {
-        var isList = field.Type.Type is SchemaType.List or SchemaType.Bytes;
+        writer.WriteStartObject();
+        writer.WriteString("description"u8, name == "kind"
+            ? "Which kind of object this is, in CamelCase. Taken from the address of the request when left out; it never changes."
+            : "Group and version this object is written in. Taken from the address of the request when left out.");
+        writer.WriteString("type"u8, "string");
+        writer.WriteEndObject();
+    }
+
+    private void WriteField(Utf8JsonWriter writer, TypeSchema owner, FieldSchema field)
+    {
+        writer.WriteStartObject();
+        WriteText(writer, "description"u8, field.Description);
+        var standard = field.Default ?? (field.IsNullable ? null : Zero(field.Type, field.IsKept));
+        if (Definition(field.Type) is { } definition)
+            WriteReferenceMembers(writer, definition, standard, field.Description.Length > 0 || HasExtensions(field));
+        else
+            WriteTypeMembers(writer, field.Type, standard);
+        WriteExtensions(writer, owner, field);
+        writer.WriteEndObject();
+    }
+
+    /// <summary>What stands for an absent value that cannot be told from zero; null where there is none to show.</summary>
+    private static string? Zero(TypeRef type, bool isAlwaysThere) => type.Type switch
+    {
+        SchemaType.Struct => "{}",
+        SchemaType.String when isAlwaysThere => "\"\"",
+        SchemaType.Int32 or SchemaType.Int64 or SchemaType.Double when isAlwaysThere => "0",
+        SchemaType.Boolean when isAlwaysThere => "false",
+        _ => null,
+    };
+
+    private static string? Definition(TypeRef type) => type.Struct is { } schema ? schema.Name : type.DefinitionName.Length > 0 ? type.DefinitionName : null;
+
+    private static bool HasExtensions(FieldSchema field) => field.ListType != ListType.None || field.IsMerged || field.RetainsKeys || field.IsReplaced;
+
+    private static void WriteExtensions(Utf8JsonWriter writer, TypeSchema owner, FieldSchema field)
+    {
+        WriteArray(writer, "x-kubernetes-list-map-keys"u8, field.ListType == ListType.Map ? field.ListMapKeys : []);
+        // Status.details is a struct, yet upstream gives it a list's word.
+        var isList = field.Type.Type is SchemaType.List or SchemaType.Bytes || (owner == Status.TypeSchema && field.JsonName == "details");
         switch (field.ListType)
         {
-            case ListType.Atomic:
-                writer.WriteString(isList ? "x-kubernetes-list-type"u8 : "x-kubernetes-map-type"u8, "atomic");
+            case ListType.Atomic or ListType.Granular:
+                writer.WriteString(isList ? "x-kubernetes-list-type"u8 : "x-kubernetes-map-type"u8, field.ListType == ListType.Atomic ? "atomic" : "granular");
                 break;
-            case ListType.Granular:
-                writer.WriteString("x-kubernetes-map-type"u8, "granular");
-                break;
-            case ListType.Set:
-                writer.WriteString("x-kubernetes-list-type"u8, "set");
-                break;
-            case ListType.Map:
-                writer.WriteStartArray("x-kubernetes-list-map-keys"u8);
-                foreach (var key in field.ListMapKeys)
-                    writer.WriteStringValue(key);
-                writer.WriteEndArray();
-                writer.WriteString("x-kubernetes-list-type"u8, "map");
+            case ListType.Set or ListType.Map:
+                writer.WriteString("x-kubernetes-list-type"u8, field.ListType == ListType.Set ? "set" : "map");
                 break;
             default:
                 break;
         }
-        if (field.MergeKey.Length > 0)
-            writer.WriteString("x-kubernetes-patch-merge-key"u8, field.MergeKey);
-        var strategies = new List<string>();
-        if (field.IsMerged)
-            strategies.Add("merge");
-        if (field.RetainsKeys)
-            strategies.Add("retainKeys");
-        if (field.IsReplaced)
-            strategies.Add("replace");
-        if (strategies.Count > 0)
-            writer.WriteString("x-kubernetes-patch-strategy"u8, string.Join(',', strategies));
+        WriteText(writer, "x-kubernetes-patch-merge-key"u8, field.MergeKey);
+        WriteText(writer, "x-kubernetes-patch-strategy"u8, string.Join(',', Strategies(field)));
     }
 
-    private void WriteType(TypeRef type)
+    private static IEnumerable<string> Strategies(FieldSchema field)
     {
-        if (type.Struct is { } schema)
-        {
-            WriteReference(schema.Name, "", "{}");
-            return;
-        }
-        if (type.DefinitionName.Length > 0)
-        {
-            WriteReference(type.DefinitionName, "", null);
-            return;
-        }
+        if (field.IsMerged)
+            yield return "merge";
+        if (field.RetainsKeys)
+            yield return "retainKeys";
+        if (field.IsReplaced)
+            yield return "replace";
+    }
+
+    private void WriteElement(Utf8JsonWriter writer, TypeRef type)
+    {
         writer.WriteStartObject();
-        WriteTypeMembers(type);
-        if (type.Type == SchemaType.String)
-            WriteDefault("\"\"");
+        var standard = Zero(type, isAlwaysThere: true);
+        if (Definition(type) is { } definition)
+            WriteReferenceMembers(writer, definition, standard, hasSiblings: false);
+        else
+            WriteTypeMembers(writer, type, standard);
         writer.WriteEndObject();
     }
 
-    private void WriteTypeMembers(TypeRef type)
+    private void WriteTypeMembers(Utf8JsonWriter writer, TypeRef type, string? standard)
     {
         var (name, format) = type.Type switch
         {
@@ -233,121 +233,143 @@ internal sealed class DefinitionWriter(Utf8JsonWriter writer, string referencePr
             SchemaType.Any => ("", ""),
             _ => ("object", ""),
         };
-        if (name.Length > 0)
-            writer.WriteString("type"u8, name);
-        if (format.Length > 0)
-            writer.WriteString("format"u8, format);
-        if (type.EnumValues.Length > 0)
-        {
-            writer.WriteStartArray("enum"u8);
-            foreach (var value in type.EnumValues)
-                writer.WriteStringValue(value);
-            writer.WriteEndArray();
-        }
+        WriteText(writer, "type"u8, name);
+        WriteText(writer, "format"u8, format);
+        WriteDefault(writer, standard);
+        WriteArray(writer, "enum"u8, type.EnumValues);
         if (type.Element is null)
             return;
         writer.WritePropertyName(type.Type == SchemaType.List ? "items"u8 : "additionalProperties"u8);
-        WriteType(type.Element);
+        WriteElement(writer, type.Element);
     }
 
-    private void WriteNative(TypeRef type)
+    /// <summary>OpenAPI 3.0 ignores whatever stands beside a <c>$ref</c>, so there a reference with siblings goes into an <c>allOf</c>.</summary>
+    private void WriteReferenceMembers(Utf8JsonWriter writer, string name, string? standard, bool hasSiblings)
     {
-        switch (type.Type)
+        if (version == OpenApiVersion.V2 || (standard is null && !hasSiblings))
         {
-            case SchemaType.Time or SchemaType.MicroTime:
-                WritePlain("string", "date-time", type.Type == SchemaType.Time ? "Time in whole seconds, RFC 3339." : "Time in microseconds, RFC 3339.");
-                break;
-            case SchemaType.Quantity when isVersion3:
-                WriteOneOf("", "Quantity is a fixed-point number in one canonical text form: 100m, 64Mi, 1e3.", "string", "number");
-                break;
-            case SchemaType.IntOrString when isVersion3:
-                WriteOneOf("int-or-string", "IntOrString holds an int32 or a string.", "integer", "string");
-                break;
-            case SchemaType.IntOrString:
-                WritePlain("string", "int-or-string", "IntOrString holds an int32 or a string.");
-                break;
-            case SchemaType.Duration or SchemaType.Quantity or SchemaType.String:
-                WritePlain("string", "", "");
-                break;
-            case SchemaType.Any:
-                writer.WriteStartObject();
-                writer.WriteEndObject();
-                break;
-            default:
-                WritePlain("object", "", "");
-                break;
-        }
-    }
-
-    private void WriteOneOf(string format, string description, params string[] types)
-    {
-        writer.WriteStartObject();
-        writer.WriteString("description"u8, description);
-        if (format.Length > 0)
-            writer.WriteString("format"u8, format);
-        writer.WriteStartArray("oneOf"u8);
-        foreach (var type in types)
-        {
-            writer.WriteStartObject();
-            writer.WriteString("type"u8, type);
-            writer.WriteEndObject();
-        }
-        writer.WriteEndArray();
-        writer.WriteEndObject();
-    }
-
-    private void WritePlain(string type, string format, string description)
-    {
-        writer.WriteStartObject();
-        if (description.Length > 0)
-            writer.WriteString("description"u8, description);
-        writer.WriteString("type"u8, type);
-        if (format.Length > 0)
-            writer.WriteString("format"u8, format);
-        writer.WriteEndObject();
-    }
-
-    private void WriteReference(string name, string description, string? standard)
-    {
-        writer.WriteStartObject();
-        var isAlone = description.Length == 0 && standard is null;
-        if (description.Length > 0)
-            writer.WriteString("description"u8, description);
-        WriteReferenceMembers(name, isAlone);
-        if (standard is not null && isVersion3)
-            WriteDefault(standard);
-        writer.WriteEndObject();
-    }
-
-    // OpenAPI 3.0 ignores whatever stands beside a $ref, so it goes into an allOf.
-    private void WriteReferenceMembers(string name, bool alone)
-    {
-        if (alone || !isVersion3)
-        {
-            writer.WriteString("$ref"u8, referencePrefix + name);
+            WriteReference(writer, version, name);
             return;
         }
         writer.WriteStartArray("allOf"u8);
         writer.WriteStartObject();
-        writer.WriteString("$ref"u8, referencePrefix + name);
+        WriteReference(writer, version, name);
         writer.WriteEndObject();
         writer.WriteEndArray();
+        WriteDefault(writer, standard);
     }
 
-    private void WriteDefault(string json)
+    private void WriteDefault(Utf8JsonWriter writer, string? json)
     {
+        if (json is null || version == OpenApiVersion.V2)
+            return;
         writer.WritePropertyName("default"u8);
         writer.WriteRawValue(json);
     }
 
-    private void Required(IEnumerable<string> names)
+    private void WriteNative(Utf8JsonWriter writer, TypeRef type)
     {
-        var sorted = names.ToList();
-        if (sorted.Count == 0)
-            return;
-        writer.WriteStartArray("required"u8);
-        foreach (var name in sorted)
-            writer.WriteStringValue(name);
+        var (name, format, others, description) = type.Type switch
+        {
+            SchemaType.Time => ("string", "date-time", [], "A moment in whole seconds, written as RFC 3339 says; null when unknown."),
+            SchemaType.MicroTime => ("string", "date-time", [], "A moment in microseconds, written as RFC 3339 says with six decimals."),
+            SchemaType.Duration => ("string", "", [], "A length of time such as 1h30m or 250ms."),
+            SchemaType.Quantity => ("string", "", (string[])["number"],
+                "A decimal number with an optional suffix: binary (Ki, Mi, Gi, Ti, Pi, Ei), decimal (n, u, m, k, M, G, T, P, E) or an exponent (e3). "
+                + "100m of cpu is a tenth of a core, 64Mi of memory 67108864 bytes. Answers carry the canonical form: no fraction, the largest suffix that fits."),
+            SchemaType.IntOrString => ("string", "int-or-string", ["integer"], "A whole number, or a text such as the name of a port or a percentage."),
+            SchemaType.Raw => Raw(type.DefinitionName),
+            _ => ("", "", [], ""),
+        };
+        writer.WriteStartObject();
+        WriteText(writer, "description"u8, description);
+        if (version == OpenApiVersion.V3 && others.Length > 0)
+        {
+            // Upstream's order: the type that is not text first for IntOrString, last for Quantity.
+            WriteText(writer, "format"u8, format);
+            writer.WriteStartArray("oneOf"u8);
+            foreach (var one in type.Type == SchemaType.Quantity ? [name, others[0]] : (ReadOnlySpan<string>)[others[0], name])
+            {
+                writer.WriteStartObject();
+                writer.WriteString("type"u8, one);
+                writer.WriteEndObject();
+            }
+            writer.WriteEndArray();
+        }
+        else
+        {
+            WriteText(writer, "type"u8, name);
+            WriteText(writer, "format"u8, format);
+        }
+        if (type.Type == SchemaType.IntOrString)
+            writer.WriteBoolean("x-kubernetes-int-or-string"u8, true);
+        writer.WriteEndObject();
+    }
+
+    private static (string Name, string Format, string[] Others, string Description) Raw(string definition) => definition[(definition.LastIndexOf('.') + 1)..] switch
+    {
+        "FieldsV1" => ("object", "", [], "The fields that a manager has set, as a tree: f:NAME for a field, k:{…} for an item found by its keys, v:… for a value, i:… for a position."),
+        "RawExtension" => ("object", "", [], "Any object, carried as it is."),
+        "JSON" => ("", "", [], "Any JSON value."),
+        "JSONSchemaPropsOrArray" => ("", "", [], "A schema, or a list of schemas."),
+        "JSONSchemaPropsOrBool" => ("", "", [], "A schema, or true or false."),
+        "JSONSchemaPropsOrStringArray" => ("", "", [], "A schema, or a list of names."),
+        _ => ("object", "", [], ""),
+    };
+
+    /// <summary>A union's discriminator names the member that is set: its JSON name, capitalised.</summary>
+    private static void WriteUnion(Utf8JsonWriter writer, TypeSchema schema, FieldSchema discriminator)
+    {
+        writer.WriteStartArray("x-kubernetes-unions"u8);
+        writer.WriteStartObject();
+        writer.WriteString("discriminator"u8, discriminator.JsonName);
+        writer.WriteStartObject("fields-to-discriminateBy"u8);
+        foreach (var field in schema.Fields.Where(field => !field.IsDiscriminator).OrderBy(field => field.JsonName, StringComparer.Ordinal))
+            writer.WriteString(field.JsonName, char.ToUpperInvariant(field.JsonName[0]) + field.JsonName[1..]);
+        writer.WriteEndObject();
+        writer.WriteEndObject();
         writer.WriteEndArray();
+    }
+
+    private void WriteKinds(Utf8JsonWriter writer, TypeSchema schema)
+    {
+        // These two are read in every group-version, and say so.
+        var isEverywhere = schema == DeleteOptions.TypeSchema || schema == WatchEvent.TypeSchema;
+        if (schema.Kind.Length == 0 && !isEverywhere)
+            return;
+        writer.WriteStartArray("x-kubernetes-group-version-kind"u8);
+        foreach (var apiVersion in isEverywhere ? apiVersions : [schema.ApiVersion])
+            WriteKind(writer, apiVersion, schema.GoName);
+        writer.WriteEndArray();
+    }
+
+    private static void WriteKind(Utf8JsonWriter writer, string apiVersion, string kind)
+    {
+        var slash = apiVersion.IndexOf('/', StringComparison.Ordinal);
+        writer.WriteStartObject();
+        writer.WriteString("group"u8, slash < 0 ? "" : apiVersion[..slash]);
+        writer.WriteString("kind"u8, kind);
+        writer.WriteString("version"u8, apiVersion[(slash + 1)..]);
+        writer.WriteEndObject();
+    }
+
+    private static void WriteText(Utf8JsonWriter writer, ReadOnlySpan<byte> name, string value)
+    {
+        if (value.Length > 0)
+            writer.WriteString(name, value);
+    }
+
+    private static void WriteArray(Utf8JsonWriter writer, ReadOnlySpan<byte> name, IEnumerable<string> values)
+    {
+        var isOpen = false;
+        foreach (var value in values)
+        {
+            if (!isOpen)
+                writer.WriteStartArray(name);
+            isOpen = true;
+            writer.WriteStringValue(value);
+        }
+        if (isOpen)
+            writer.WriteEndArray();
     }
 }

@@ -1,142 +1,145 @@
+using System.Globalization;
 using System.Text.Json;
-using Minke.Api;
 
 namespace Minke.Server.OpenApi;
 
-/// <summary>The paths of one kind: enough for clients to find kinds, verbs and the parameters a server understands.</summary>
-internal static class PathWriter
+/// <summary>Writes paths and their operations. Parameters that all operations of a path share stand once, at the path, as upstream has them.</summary>
+internal sealed class PathWriter(Utf8JsonWriter writer, OpenApiVersion version)
 {
-    private const string Reference = "#/components/schemas/";
-    private const string Meta = "io.k8s.apimachinery.pkg.apis.meta.v1.";
-
-    private static readonly (string Name, string Type)[] ListParameters =
-    [
-        ("allowWatchBookmarks", "boolean"), ("continue", "string"), ("fieldSelector", "string"), ("labelSelector", "string"), ("limit", "integer"),
-        ("resourceVersion", "string"), ("resourceVersionMatch", "string"), ("sendInitialEvents", "boolean"), ("timeoutSeconds", "integer"), ("watch", "boolean"),
-    ];
-
-    private static readonly (string Name, string Type)[] WriteParameters = [("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string")];
-
-    private static readonly (string Name, string Type)[] DeleteParameters =
-        [("dryRun", "string"), ("gracePeriodSeconds", "integer"), ("orphanDependents", "boolean"), ("propagationPolicy", "string")];
-
-    public static void Write(Utf8JsonWriter writer, KindInfo kind)
+    /// <summary>Into an object that is open.</summary>
+    public void Write(string path, List<Operation> operations)
     {
-        var root = kind.Group.Length == 0 ? $"/api/{kind.Version}" : $"/apis/{kind.Group}/{kind.Version}";
-        var collection = kind.IsNamespaced ? $"{root}/namespaces/{{namespace}}/{kind.Plural}" : $"{root}/{kind.Plural}";
-        if (kind.IsNamespaced && kind.Verbs.Contains("list"))
-            WritePath(writer, kind, $"{root}/{kind.Plural}", ["list"], "");
-        WritePath(writer, kind, collection, kind.Verbs.Where(verb => verb is "list" or "create" or "deletecollection"), "");
-        WritePath(writer, kind, collection + "/{name}", kind.Verbs.Where(verb => verb is "get" or "update" or "patch" or "delete"), "");
-        foreach (var sub in kind.Subresources.Where(sub => sub is { Gate.Length: 0, IsConnect: false, BodyKind.Length: 0 } && sub.Name != "log"))
-            WritePath(writer, kind, $"{collection}/{{name}}/{sub.Name}", sub.Verbs, sub.Name);
-    }
-
-    private static void WritePath(Utf8JsonWriter writer, KindInfo kind, string path, IEnumerable<string> verbs, string subresource)
-    {
-        var all = verbs.ToList();
-        if (all.Count == 0)
-            return;
+        var shared = operations[0].Parameters.Where(parameter => operations.TrueForAll(operation => operation.Parameters.Contains(parameter))).ToList();
         writer.WriteStartObject(path);
-        foreach (var verb in all)
-            WriteOperation(writer, kind, path, verb, subresource);
-        writer.WriteStartArray("parameters"u8);
-        foreach (var name in (ReadOnlySpan<string>)["name", "namespace"])
+        foreach (var operation in operations.OrderBy(operation => operation.Method, StringComparer.Ordinal))
         {
-            if (path.Contains($"{{{name}}}", StringComparison.Ordinal))
-                WriteParameter(writer, name, "string", "path");
+            writer.WritePropertyName(operation.Method);
+            Write(operation, [.. operation.Parameters.Where(parameter => !shared.Contains(parameter))]);
         }
-        WriteParameter(writer, "pretty", "string", "query");
-        writer.WriteEndArray();
+        WriteParameters(shared, null);
         writer.WriteEndObject();
     }
 
-    private static void WriteOperation(Utf8JsonWriter writer, KindInfo kind, string path, string verb, string subresource)
+    private void Write(Operation operation, List<Parameter> parameters)
     {
-        var (method, action, parameters) = verb switch
+        writer.WriteStartObject();
+        writer.WriteString("description"u8, operation.Description);
+        if (version == OpenApiVersion.V2)
         {
-            "list" => ("get", "list", ListParameters),
-            "get" => ("get", "get", []),
-            "create" => ("post", "post", WriteParameters),
-            "update" => ("put", "put", WriteParameters),
-            "patch" => ("patch", "patch", [.. WriteParameters, ("force", "boolean")]),
-            "deletecollection" => ("delete", "deletecollection", DeleteParameters),
-            _ => ("delete", "delete", DeleteParameters),
-        };
-        var result = verb is "list" ? kind.Schema.Name + "List" : verb is "delete" or "deletecollection" ? Meta + "Status" : kind.Schema.Name;
-        writer.WriteStartObject(method);
-        writer.WriteString("description"u8, $"{verb} {kind.Kind}{(subresource.Length > 0 ? " " + subresource : "")}");
-        writer.WriteString("operationId"u8, Id(kind, path, verb, subresource));
-        writer.WriteStartArray("parameters"u8);
-        foreach (var (name, type) in parameters)
-            WriteParameter(writer, name, type, "query");
-        writer.WriteEndArray();
-        if (verb is "create" or "update" or "patch" or "delete" or "deletecollection")
+            WriteArray("consumes"u8, operation.Consumes);
+            WriteArray("produces"u8, operation.Produces);
+            WriteArray("schemes"u8, ["https"]);
+        }
+        WriteArray("tags"u8, [operation.Tag]);
+        writer.WriteString("operationId"u8, operation.Id);
+        WriteParameters(parameters, operation);
+        if (version == OpenApiVersion.V3 && operation.Body.Length > 0)
         {
-            var body = verb switch { "patch" => Meta + "Patch", "create" or "update" => kind.Schema.Name, _ => Meta + "DeleteOptions" };
             writer.WriteStartObject("requestBody"u8);
-            WriteContent(writer, body, verb == "patch"
-                ? ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"] : ["*/*"]);
+            WriteContent(operation.Consumes, operation.Body);
+            if (operation.IsBodyRequired)
+                writer.WriteBoolean("required"u8, true);
             writer.WriteEndObject();
         }
-        writer.WriteStartObject("responses"u8);
-        writer.WriteStartObject(verb == "create" ? "201"u8 : "200"u8);
-        writer.WriteString("description"u8, verb == "create" ? "Created" : "OK");
-        WriteContent(writer, result, ["application/json", "application/vnd.kubernetes.protobuf", "application/yaml"]);
+        WriteResponses(operation);
+        if (operation.Action.Length > 0)
+            writer.WriteString("x-kubernetes-action"u8, operation.Action);
+        if (operation.Kind is var (group, groupVersion, kind))
+        {
+            writer.WriteStartObject("x-kubernetes-group-version-kind"u8);
+            writer.WriteString("group"u8, group);
+            writer.WriteString("kind"u8, kind);
+            writer.WriteString("version"u8, groupVersion);
+            writer.WriteEndObject();
+        }
         writer.WriteEndObject();
+    }
+
+    private void WriteParameters(List<Parameter> parameters, Operation? operation)
+    {
+        var hasBody = version == OpenApiVersion.V2 && operation is { Body.Length: > 0 };
+        if (parameters.Count == 0 && !hasBody)
+            return;
+        writer.WriteStartArray("parameters"u8);
+        if (hasBody)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("name"u8, "body");
+            writer.WriteString("in"u8, "body");
+            if (operation!.IsBodyRequired)
+                writer.WriteBoolean("required"u8, true);
+            WriteSchema(operation.Body);
+            writer.WriteEndObject();
+        }
+        foreach (var parameter in parameters.OrderBy(parameter => parameter.Name, StringComparer.Ordinal))
+            Write(parameter);
+        writer.WriteEndArray();
+    }
+
+    private void Write(Parameter parameter)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("name"u8, parameter.Name);
+        writer.WriteString("in"u8, parameter.IsInPath ? "path" : "query");
+        if (parameter.Description.Length > 0)
+            writer.WriteString("description"u8, parameter.Description);
+        if (parameter.IsRequired)
+            writer.WriteBoolean("required"u8, true);
+        if (version == OpenApiVersion.V3)
+            writer.WriteStartObject("schema"u8);
+        writer.WriteString("type"u8, parameter.Type);
+        writer.WriteBoolean("uniqueItems"u8, true);
+        if (version == OpenApiVersion.V3)
+            writer.WriteEndObject();
+        writer.WriteEndObject();
+    }
+
+    private void WriteResponses(Operation operation)
+    {
+        writer.WriteStartObject("responses"u8);
+        foreach (var code in operation.Codes)
+        {
+            writer.WriteStartObject(code.ToString(CultureInfo.InvariantCulture));
+            writer.WriteString("description"u8, code switch { 201 => "Created", 202 => "Accepted", _ => "OK" });
+            if (version == OpenApiVersion.V3)
+                WriteContent(operation.Produces, operation.Result);
+            else
+                WriteSchema(operation.Result);
+            writer.WriteEndObject();
+        }
         writer.WriteStartObject("401"u8);
         writer.WriteString("description"u8, "Unauthorized");
         writer.WriteEndObject();
         writer.WriteEndObject();
-        writer.WriteStartArray("tags"u8);
-        writer.WriteStringValue((kind.Group.Length == 0 ? "core" : kind.Group.Split('.')[0]) + "_" + kind.Version);
-        writer.WriteEndArray();
-        writer.WriteString("x-kubernetes-action"u8, action);
-        writer.WriteStartObject("x-kubernetes-group-version-kind"u8);
-        writer.WriteString("group"u8, kind.Group);
-        writer.WriteString("kind"u8, kind.Kind);
-        writer.WriteString("version"u8, kind.Version);
-        writer.WriteEndObject();
-        writer.WriteEndObject();
     }
 
-    /// <summary>As upstream's: <c>listCoreV1NamespacedPod</c>, <c>replaceCoreV1NamespacedPodStatus</c>.</summary>
-    private static string Id(KindInfo kind, string path, string verb, string subresource)
-    {
-        var name = verb switch { "get" => "read", "update" => "replace", "deletecollection" => "delete", _ => verb };
-        var group = kind.Group.Length == 0 ? "Core" : Capitalized(kind.Group.Split('.')[0]);
-        var scope = (verb == "deletecollection" ? "Collection" : "") + (path.Contains("{namespace}", StringComparison.Ordinal) ? "Namespaced" : "");
-        var suffix = verb == "list" && kind.IsNamespaced && scope.Length == 0 ? "ForAllNamespaces" : "";
-        return name + group + Capitalized(kind.Version) + scope + kind.Kind + (subresource.Length > 0 ? Capitalized(subresource) : "") + suffix;
-    }
-
-    private static string Capitalized(string word) => char.ToUpperInvariant(word[0]) + word[1..];
-
-    private static void WriteParameter(Utf8JsonWriter writer, string name, string type, string place)
-    {
-        writer.WriteStartObject();
-        writer.WriteString("name"u8, name);
-        writer.WriteString("in"u8, place);
-        if (place == "path")
-            writer.WriteBoolean("required"u8, true);
-        writer.WriteStartObject("schema"u8);
-        writer.WriteString("type"u8, type);
-        writer.WriteBoolean("uniqueItems"u8, true);
-        writer.WriteEndObject();
-        writer.WriteEndObject();
-    }
-
-    private static void WriteContent(Utf8JsonWriter writer, string definition, ReadOnlySpan<string> types)
+    private void WriteContent(IReadOnlyList<string> types, string definition)
     {
         writer.WriteStartObject("content"u8);
-        foreach (var type in types)
+        foreach (var type in types.Order(StringComparer.Ordinal))
         {
             writer.WriteStartObject(type);
-            writer.WriteStartObject("schema"u8);
-            writer.WriteString("$ref"u8, Reference + definition);
-            writer.WriteEndObject();
+            WriteSchema(definition);
             writer.WriteEndObject();
         }
         writer.WriteEndObject();
+    }
+
+    private void WriteSchema(string definition)
+    {
+        writer.WriteStartObject("schema"u8);
+        if (definition.Length > 0)
+            DefinitionWriter.WriteReference(writer, version, definition);
+        else
+            writer.WriteString("type"u8, "string");
+        writer.WriteEndObject();
+    }
+
+    private void WriteArray(ReadOnlySpan<byte> name, IReadOnlyList<string> values)
+    {
+        writer.WriteStartArray(name);
+        foreach (var value in values)
+            writer.WriteStringValue(value);
+        writer.WriteEndArray();
     }
 }
