@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
-using Minke.Api;
 using Minke.Api.Meta.V1;
 using Minke.Server.Discovery;
 using Minke.Server.Registry;

@@ -154,11 +154,19 @@ internal sealed class ResourceOperations(DefinitionWriter definitions)
         "get" => Of(kind, "get", "get") with { Description = $"Read one {kind.Kind}." },
         "create" => Of(kind, "post", "post") with
         {
-            Description = $"Create a {kind.Kind}.", Parameters = Parameter.Write, Body = body, IsBodyRequired = true, Codes = [200, 201, 202],
+            Description = $"Create a {kind.Kind}.",
+            Parameters = Parameter.Write,
+            Body = body,
+            IsBodyRequired = true,
+            Codes = [200, 201, 202],
         },
         "update" => Of(kind, "put", "put") with
         {
-            Description = $"Replace a {kind.Kind}.", Parameters = Parameter.Write, Body = body, IsBodyRequired = true, Codes = [200, 201],
+            Description = $"Replace a {kind.Kind}.",
+            Parameters = Parameter.Write,
+            Body = body,
+            IsBodyRequired = true,
+            Codes = [200, 201],
         },
         "patch" => Of(kind, "patch", "patch") with
         {
@@ -171,11 +179,16 @@ internal sealed class ResourceOperations(DefinitionWriter definitions)
         },
         "deletecollection" => Of(kind, "delete", "deletecollection") with
         {
-            Description = $"Delete every {kind.Kind} that is selected.", Parameters = Parameter.DeleteCollection, Body = definitions.Refer(DeleteOptions.TypeSchema),
+            Description = $"Delete every {kind.Kind} that is selected.",
+            Parameters = Parameter.DeleteCollection,
+            Body = definitions.Refer(DeleteOptions.TypeSchema),
         },
         _ => Of(kind, "delete", "delete") with
         {
-            Description = $"Delete a {kind.Kind}.", Parameters = Parameter.Delete, Body = definitions.Refer(DeleteOptions.TypeSchema), Codes = [200, 202],
+            Description = $"Delete a {kind.Kind}.",
+            Parameters = Parameter.Delete,
+            Body = definitions.Refer(DeleteOptions.TypeSchema),
+            Codes = [200, 202],
         },
     };
 
