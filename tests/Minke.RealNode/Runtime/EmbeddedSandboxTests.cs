@@ -12,11 +12,11 @@ public sealed class EmbeddedSandboxTests(EmbeddedFixture fixture) : EmbeddedTest
         var first = await StartAsync(sandbox, Shell("echo hello > /dev/shm/x; nc -l -p 8080 -e cat", "first"));
         var second = await StartAsync(sandbox, Shell(name: "second"));
         foreach (var kind in (string[])["net", "ipc", "uts"])
-            Assert.Equal(await ExecAsync(first, "readlink", $"/proc/1/ns/{kind}"), await ExecAsync(second, "readlink", $"/proc/1/ns/{kind}"));
+            Assert.Equal(await ExecAsync(first, "readlink", $"/proc/self/ns/{kind}"), await ExecAsync(second, "readlink", $"/proc/self/ns/{kind}"));
         foreach (var kind in (string[])["pid", "mnt"])
-            Assert.NotEqual(await ExecAsync(first, "readlink", $"/proc/1/ns/{kind}"), await ExecAsync(second, "readlink", $"/proc/1/ns/{kind}"));
+            Assert.NotEqual(await ExecAsync(first, "readlink", $"/proc/self/ns/{kind}"), await ExecAsync(second, "readlink", $"/proc/self/ns/{kind}"));
         foreach (var kind in (string[])["net", "ipc", "uts", "pid", "mnt"])
-            Assert.NotEqual(new FileInfo($"/proc/self/ns/{kind}").LinkTarget, await ExecAsync(second, "readlink", $"/proc/1/ns/{kind}"));
+            Assert.NotEqual(new FileInfo($"/proc/self/ns/{kind}").LinkTarget, await ExecAsync(second, "readlink", $"/proc/self/ns/{kind}"));
         Assert.Equal("shared-name", await ExecAsync(second, "hostname"));
         Assert.Equal("shared-name", await ExecAsync(second, "cat", "/etc/hostname"));
         Assert.Equal("hello", await ExecAsync(second, "cat", "/dev/shm/x"));
@@ -111,7 +111,7 @@ public sealed class EmbeddedSandboxTests(EmbeddedFixture fixture) : EmbeddedTest
         Assert.Empty((await Runtime.SandboxStatusAsync(sandbox, Token))!.Ips);
         var container = await StartAsync(sandbox, Shell());
         foreach (var kind in (string[])["net", "ipc", "uts"])
-            Assert.Equal(new FileInfo($"/proc/self/ns/{kind}").LinkTarget, await ExecAsync(container, "readlink", $"/proc/1/ns/{kind}"));
+            Assert.Equal(new FileInfo($"/proc/self/ns/{kind}").LinkTarget, await ExecAsync(container, "readlink", $"/proc/self/ns/{kind}"));
         Assert.Equal(File.ReadAllText("/etc/hosts").TrimEnd('\n'), await ExecAsync(container, "cat", "/etc/hosts"));
     }
 

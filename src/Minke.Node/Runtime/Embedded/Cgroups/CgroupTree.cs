@@ -93,10 +93,8 @@ internal abstract class CgroupTree(string root)
         {
             foreach (var branch in (string[])[QosPath("Guaranteed"), QosPath("Burstable"), QosPath("BestEffort")])
             {
-                if (!Directory.Exists(hierarchy + branch))
-                    continue;
-                foreach (var pod in Directory.EnumerateDirectories(hierarchy + branch, "pod*"))
-                    found.Add($"{branch}/{Path.GetFileName(pod)}");
+                foreach (var pod in Below(hierarchy + branch).Select(Path.GetFileName).Where(name => name!.StartsWith("pod", StringComparison.Ordinal)))
+                    found.Add($"{branch}/{pod}");
             }
         }
         return [.. found];
@@ -153,9 +151,7 @@ internal abstract class CgroupTree(string root)
 
     private static IEnumerable<int> ProcessesIn(string directory)
     {
-        if (!Directory.Exists(directory))
-            yield break;
-        foreach (var below in Directory.EnumerateDirectories(directory))
+        foreach (var below in Below(directory))
         {
             foreach (var pid in ProcessesIn(below))
                 yield return pid;
@@ -168,11 +164,24 @@ internal abstract class CgroupTree(string root)
         }
     }
 
+    /// <summary>The cgroups right below one; none when it is gone, which it may be at any moment: an end and a removal meet here.</summary>
+    private static string[] Below(string directory)
+    {
+        try
+        {
+            return Directory.GetDirectories(directory);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return [];
+        }
+    }
+
     private static void RemoveTree(string directory)
     {
         if (!Directory.Exists(directory))
             return;
-        foreach (var below in Directory.EnumerateDirectories(directory))
+        foreach (var below in Below(directory))
             RemoveTree(below);
         var deadline = Environment.TickCount64 + (long)RemovalLimit.TotalMilliseconds;
         for (var wait = 1; ; wait = Math.Min(wait * 2, 50))

@@ -70,8 +70,16 @@ internal sealed class CgroupV2Tree(string root, string mountPoint) : CgroupTree(
     public override void Kill(string path)
     {
         // Linux 5.14: one write kills all, also what is being forked. The loop below then only waits.
-        if (File.Exists($"{mountPoint}{path}/cgroup.kill"))
-            Write($"{mountPoint}{path}/cgroup.kill", "1");
+        var kill = $"{mountPoint}{path}/cgroup.kill";
+        try
+        {
+            if (File.Exists(kill))
+                Write(kill, "1");
+        }
+        catch (RuntimeException) when (!File.Exists(kill))
+        {
+            // Its last process has ended, and the cgroup was removed.
+        }
         base.Kill(path);
     }
 
