@@ -25,8 +25,8 @@ public sealed class Cluster(Machine machine, string data)
 
     public Task<Result> KubectlAsync(params IEnumerable<string> arguments) => Machine.RunAsync("kubectl", ["--kubeconfig", Kubeconfig, .. arguments]);
 
-    public Task<Result> ApplyAsync(string manifest) =>
-        Machine.RunAsync("kubectl", ["--kubeconfig", Kubeconfig, "apply", "-f", "-"], manifest, null);
+    public Task<Result> CreateAsync(string manifest) =>
+        Machine.RunAsync("kubectl", ["--kubeconfig", Kubeconfig, "create", "-f", "-"], manifest, null);
 
     /// <summary>Starts it in the background, with an image for pods to start from.</summary>
     public async Task UpAsync(params string[] more)

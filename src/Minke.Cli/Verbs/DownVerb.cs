@@ -17,7 +17,7 @@ internal sealed class DownVerb(IClusterHost host, Terminal terminal, TimeProvide
     public async Task<int> RunAsync(Options options, CancellationToken cancellationToken)
     {
         var data = options.Data;
-        if (!Directory.Exists(data.Root))
+        if (!Directory.Exists(data.Root) && !Directory.Exists(data.Run))
         {
             terminal.Out.WriteLine($"there is no cluster in {data.Root}");
             return 0;

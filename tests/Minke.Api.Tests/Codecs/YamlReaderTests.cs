@@ -1,8 +1,8 @@
 using FsCheck;
 using FsCheck.Fluent;
-using Minke.Cli.Manifests;
+using Minke.Api;
 
-namespace Minke.Cli.Tests.Manifests;
+namespace Minke.Api.Tests.Codecs;
 
 public class YamlReaderTests
 {
