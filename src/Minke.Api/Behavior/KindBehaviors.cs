@@ -5,6 +5,7 @@ public static class KindBehaviors
 {
     private static readonly KindBehavior[] All =
     [
+        new NamespaceKind(),
         new PodKind(),
     ];
 

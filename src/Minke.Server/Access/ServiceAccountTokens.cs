@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Text;
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -21,6 +22,7 @@ internal sealed record ValidToken(UserInfo User, IReadOnlyList<string> Audiences
 internal sealed class ServiceAccountTokens
 {
     public const string Issuer = "https://kubernetes.default.svc.cluster.local";
+    private const int MaxVerified = 4096;
     private static readonly TimeSpan NotBeforeLeeway = TimeSpan.FromMinutes(1);
 
     private readonly AsymmetricAlgorithm _key;
@@ -30,6 +32,7 @@ internal sealed class ServiceAccountTokens
     private readonly ResourceCatalog _catalog;
     private readonly IdSource _ids;
     private readonly TimeProvider _clock;
+    private readonly ConcurrentDictionary<string, byte> _verified = new(StringComparer.Ordinal);
 
     public ServiceAccountTokens(AsymmetricAlgorithm key, IStateStore store, ResourceCatalog catalog, IdSource ids, TimeProvider clock)
     {
@@ -100,8 +103,9 @@ internal sealed class ServiceAccountTokens
             return null;
         try
         {
-            if (!Verify(Encoding.ASCII.GetBytes(token[..token.LastIndexOf('.')]), Base64Url.DecodeFromChars(parts[2])))
+            if (!IsVerified(token) && !Verify(Encoding.ASCII.GetBytes(token[..token.LastIndexOf('.')]), Base64Url.DecodeFromChars(parts[2])))
                 return null;
+            Remember(token);
             using var claims = JsonDocument.Parse(Base64Url.DecodeFromChars(parts[1]));
             return Check(claims.RootElement, audiences ?? DefaultAudiences);
         }
@@ -109,6 +113,16 @@ internal sealed class ServiceAccountTokens
         {
             return null; // Not a token of ours; what exactly is wrong with it is nobody's business.
         }
+    }
+
+    // A signature once good stays good; expiry and what the token is bound to are looked at every time.
+    private bool IsVerified(string token) => _verified.ContainsKey(token);
+
+    private void Remember(string token)
+    {
+        if (_verified.Count >= MaxVerified)
+            _verified.Clear();
+        _verified.TryAdd(token, default);
     }
 
     private ValidToken? Check(JsonElement claims, IReadOnlyList<string> audiences)

@@ -49,9 +49,8 @@ internal sealed class ListQuery
             return null;
         if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var revision))
             return new Revision(revision);
-        var errors = new FieldErrors();
-        errors.Invalid("resourceVersion", text, $"strconv.ParseUint: parsing {FieldErrors.Quote(text)}: invalid syntax");
-        throw StatusException.Invalid("", "", "", errors);
+        throw StatusException.BadRequest(
+            $"resourceVersion: Invalid value: {FieldErrors.Quote(text)}: strconv.ParseUint: parsing {FieldErrors.Quote(text)}: invalid syntax");
     }
 
     private static void Validate(ListOptions options)

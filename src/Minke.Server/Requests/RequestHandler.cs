@@ -50,12 +50,14 @@ internal sealed partial class RequestHandler(
                 await HandleResourceAsync(http, user, target, verb, cancelled);
                 return;
             }
-            if (Timeout(http) is { } timeout && timeout < RequestTimeout)
+            var isRead = verb is "get" or "list";
+            // A read is answered from memory; a write waits for its body and the disk.
+            var timeout = Timeout(http);
+            if (timeout is not null || !isRead)
             {
-                deadline = new CancellationTokenSource(timeout, clock);
+                deadline = new CancellationTokenSource(timeout is { } asked && asked < RequestTimeout ? asked : RequestTimeout, clock);
                 cancelled = deadline.Token;
             }
-            var isRead = verb is "get" or "list";
             var inFlight = isRead ? Interlocked.Increment(ref _reads) : Interlocked.Increment(ref _writes);
             try
             {
@@ -126,7 +128,9 @@ internal sealed partial class RequestHandler(
             await subresources.HandleAsync(request);
             return;
         }
-        if (!resource.Kind.Verbs.Contains(verb))
+        // A name is given when one object is meant, and not otherwise.
+        var isNamed = target.Name.Length > 0;
+        if (!resource.Kind.Verbs.Contains(verb) || (verb == "create" ? isNamed : verb is "update" or "patch" && !isNamed))
             throw MethodNotAllowed();
         if (resource.IsVirtual)
         {
