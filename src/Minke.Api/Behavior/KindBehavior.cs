@@ -30,6 +30,12 @@ public abstract class KindBehavior
 
     public abstract void ValidateStatus(IKubeObject value, IKubeObject old, FieldErrors errors);
 
+    /// <summary>Of a subresource that changes the object and is neither main nor status: <c>ephemeralcontainers</c>, <c>finalize</c>.</summary>
+    public virtual void ValidateSubresource(string subresource, IKubeObject value, IKubeObject old, FieldErrors errors) { }
+
+    /// <summary>Texts of <c>Warning</c> headers for what the next Prepare drops; asked of the object as it was sent.</summary>
+    public virtual IEnumerable<string> Dropped(IKubeObject value) => [];
+
     /// <summary>Texts of <c>Warning</c> headers: deprecated and unsupported fields that are set.</summary>
     public abstract IEnumerable<string> Warnings(IKubeObject value, IKubeObject? old);
 
@@ -49,6 +55,8 @@ public abstract class KindBehavior<T> : KindBehavior where T : class, IKubeObjec
     public virtual T PrepareForStatusUpdate(T value, T old) => value;
     public virtual void Validate(T value, T? old, FieldErrors errors) { }
     public virtual void ValidateStatus(T value, T old, FieldErrors errors) { }
+    public virtual void ValidateSubresource(string subresource, T value, T old, FieldErrors errors) { }
+    public virtual IEnumerable<string> Dropped(T value) => [];
     public virtual IEnumerable<string> Warnings(T value, T? old) => [];
 
     public sealed override IKubeObject Default(IKubeObject value) => Default((T)value);
@@ -57,5 +65,8 @@ public abstract class KindBehavior<T> : KindBehavior where T : class, IKubeObjec
     public sealed override IKubeObject PrepareForStatusUpdate(IKubeObject value, IKubeObject old) => PrepareForStatusUpdate((T)value, (T)old);
     public sealed override void Validate(IKubeObject value, IKubeObject? old, FieldErrors errors) => Validate((T)value, (T?)old, errors);
     public sealed override void ValidateStatus(IKubeObject value, IKubeObject old, FieldErrors errors) => ValidateStatus((T)value, (T)old, errors);
+    public sealed override void ValidateSubresource(string subresource, IKubeObject value, IKubeObject old, FieldErrors errors) =>
+        ValidateSubresource(subresource, (T)value, (T)old, errors);
+    public sealed override IEnumerable<string> Dropped(IKubeObject value) => Dropped((T)value);
     public sealed override IEnumerable<string> Warnings(IKubeObject value, IKubeObject? old) => Warnings((T)value, (T?)old);
 }

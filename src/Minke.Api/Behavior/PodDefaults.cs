@@ -33,9 +33,15 @@ internal static class PodDefaults
             InitContainers = spec.InitContainers.Map(OfContainer),
             EphemeralContainers = spec.EphemeralContainers.Map(container =>
                 container.ImagePullPolicy.Length > 0 ? container : container with { ImagePullPolicy = PullPolicyFor(container.Image) }),
-            Volumes = spec.Volumes.Map(volume => HasSource(volume) ? volume : volume with { EmptyDir = new() }),
+            Volumes = spec.Volumes.Map(OfVolume),
         };
     }
+
+    private static Volume OfVolume(Volume volume) => volume switch
+    {
+        { Image: { PullPolicy.Length: 0 } image } => volume with { Image = image with { PullPolicy = PullPolicyFor(image.Reference) } },
+        _ => HasSource(volume) ? volume : volume with { EmptyDir = new() },
+    };
 
     public static ApiMap<Quantity> Rounded(ApiMap<Quantity> amounts) => amounts.Map(amount => amount.RoundedUpToMillis());
 

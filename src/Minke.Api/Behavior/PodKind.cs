@@ -7,13 +7,17 @@ internal sealed class PodKind : KindBehavior<Pod>
 {
     public override Pod Default(Pod pod) => PodDefaults.Of(pod);
 
-    public override Pod PrepareForCreate(Pod pod) => pod with
+    public override Pod PrepareForCreate(Pod pod)
     {
-        Status = new PodStatus { Phase = PodPhase.Pending, QosClass = PodQos.ClassOf(pod.Spec) },
-        Spec = pod.Spec with { EphemeralContainers = default },
-    };
+        var spec = FeatureGates.Drop(pod.Spec, "spec");
+        return pod with
+        {
+            Status = new PodStatus { Phase = PodPhase.Pending, QosClass = PodQos.ClassOf(spec) },
+            Spec = spec with { Affinity = PodAffinityKeys.Merge(spec.Affinity, pod.Metadata.Labels) },
+        };
+    }
 
-    public override Pod PrepareForUpdate(Pod pod, Pod old) => pod with { Status = old.Status };
+    public override Pod PrepareForUpdate(Pod pod, Pod old) => pod with { Status = old.Status, Spec = FeatureGates.Drop(pod.Spec, "spec") };
 
     public override Pod PrepareForStatusUpdate(Pod pod, Pod old) => old with
     {
@@ -32,6 +36,19 @@ internal sealed class PodKind : KindBehavior<Pod>
             PodRules.Validate(pod, errors);
         else
             PodUpdateRules.Validate(pod, old, errors);
+    }
+
+    public override void ValidateSubresource(string subresource, Pod pod, Pod old, FieldErrors errors)
+    {
+        if (subresource == "ephemeralcontainers")
+            PodUpdateRules.ValidateEphemeralContainers(pod, old, errors);
+    }
+
+    public override IEnumerable<string> Dropped(Pod pod)
+    {
+        var warnings = new List<string>();
+        FeatureGates.Drop(pod.Spec, "spec", warnings);
+        return warnings;
     }
 
     public override void ValidateStatus(Pod pod, Pod old, FieldErrors errors) => PodUpdateRules.ValidateStatus(pod, old, errors);

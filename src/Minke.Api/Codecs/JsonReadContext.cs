@@ -21,7 +21,7 @@ public sealed class JsonReadContext
     private readonly List<Segment> _path = [];
     private List<string>? _strictErrors;
 
-    private readonly record struct Segment(string? Name, int Index, string? Struct);
+    private readonly record struct Segment(string? Name, int Index, string? Struct, bool IsKey = false);
 
     /// <summary>
     /// <c>unknown field "spec.foo"</c>, <c>duplicate field "spec.bar"</c>, in document order: the parts of upstream's
@@ -193,7 +193,7 @@ public sealed class JsonReadContext
             if (!keys.Add(key))
                 AddStrictError($"duplicate field \"{PathTo(key)}\"");
             reader.Read();
-            _path.Add(new(key, -1, null));
+            _path.Add(new(key, -1, null, IsKey: true));
             entries.Add(new(key, readValue(ref reader, this)));
             _path.RemoveAt(_path.Count - 1);
         }
@@ -214,7 +214,8 @@ public sealed class JsonReadContext
             _ => "null",
         };
         var owner = _path.FindLast(segment => segment.Struct is not null).Struct;
-        var field = string.Join('.', _path.Where(segment => segment.Name is not null).Select(segment => segment.Name));
+        // Go's decoder names fields alone: the keys of maps are none.
+        var field = string.Join('.', _path.Where(segment => segment is { Name: not null, IsKey: false }).Select(segment => segment.Name));
         return new(field.Length == 0
             ? $"json: cannot unmarshal {value} into Go value of type {goType}"
             : $"json: cannot unmarshal {value} into Go struct field {owner}.{field} of type {goType}");

@@ -37,13 +37,14 @@ public sealed class FieldErrors : IReadOnlyList<FieldError>
 
     public void TypeInvalid(FieldPath path, object? value, string detail) => Add("FieldValueTypeInvalid", path, $"Invalid value: {Show(value)}", detail);
 
+    /// <summary>The supported values in the order given: upstream sorts some lists and not others.</summary>
     public void NotSupported(FieldPath path, object? value, IEnumerable<string> supported) => Add(
         "FieldValueNotSupported", path, $"Unsupported value: {Show(value)}",
-        string.Join(", ", supported.Order(StringComparer.Ordinal).Select(Quote)) is { Length: > 0 } list ? "supported values: " + list : "");
+        string.Join(", ", supported.Select(Quote)) is { Length: > 0 } list ? "supported values: " + list : "");
 
-    public void Duplicate(FieldPath path, object? value) => Add("FieldValueDuplicate", path, $"Duplicate value: {Show(value)}", "");
+    public void Duplicate(FieldPath path, object? value, string detail = "") => Add("FieldValueDuplicate", path, $"Duplicate value: {Show(value)}", detail);
 
-    public void NotFound(FieldPath path, object? value) => Add("FieldValueNotFound", path, $"Not found: {Show(value)}", "");
+    public void NotFound(FieldPath path, object? value, string detail = "") => Add("FieldValueNotFound", path, $"Not found: {Show(value)}", detail);
 
     public void Forbidden(FieldPath path, string detail) => Add("FieldValueForbidden", path, "Forbidden", detail);
 
@@ -75,6 +76,8 @@ public sealed class FieldErrors : IReadOnlyList<FieldError>
         string text => Quote(text),
         bool flag => flag ? "true" : "false",
         IntOrString { IsText: true } text => Quote(text.Text!),
+        ApiMap<string> map => $"map[string]string{{{string.Join(", ", map.Select(pair => Quote(pair.Key) + ":" + Quote(pair.Value)))}}}",
+        IEnumerable<string> items => $"[]string{{{string.Join(", ", items.Select(Quote))}}}",
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString() ?? "null",
     };

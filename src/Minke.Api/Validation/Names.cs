@@ -26,7 +26,9 @@ public static partial class Names
     public const int MaxSubdomainLength = 253;
 
     public static IEnumerable<string> Dns1123Label(string text) =>
-        TooLong(text, MaxLabelLength).Concat(Unless(LabelPattern().IsMatch(text), Dns1123LabelMessage, Label, "my-name", "123-abc"));
+        TooLong(text, MaxLabelLength).Concat(SubdomainPattern().IsMatch(text)
+            ? Unless(!text.Contains('.', StringComparison.Ordinal), "must not contain dots")
+            : [Message(Dns1123LabelMessage, Label, "my-name", "123-abc")]);
 
     public static IEnumerable<string> Dns1123Subdomain(string text) =>
         TooLong(text, MaxSubdomainLength).Concat(Unless(SubdomainPattern().IsMatch(text), Dns1123SubdomainMessage, Subdomain, "example.com"));
@@ -105,9 +107,9 @@ public static partial class Names
     /// <summary>A port's name: IANA_SVC_NAME.</summary>
     public static IEnumerable<string> PortName(string text)
     {
-        if (text.Length > 15)
-            yield return "must be no more than 15 characters";
-        if (text.Any(letter => letter is not (>= 'a' and <= 'z' or >= '0' and <= '9' or '-')))
+        foreach (var error in TooLong(text, 15))
+            yield return error;
+        if (text.Length == 0 || text.Any(letter => letter is not (>= 'a' and <= 'z' or >= '0' and <= '9' or '-')))
             yield return "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)";
         if (!text.Any(letter => letter is >= 'a' and <= 'z'))
             yield return "must contain at least one letter (a-z)";
@@ -130,14 +132,13 @@ public static partial class Names
     private static IEnumerable<string> TooLong(string text, int max) =>
         text.Length > max ? [$"must be no more than {max.ToString(System.Globalization.CultureInfo.InvariantCulture)} bytes"] : [];
 
+    private static IEnumerable<string> Unless(bool isFine, string message) => isFine ? [] : [message];
+
     private static IEnumerable<string> Unless(bool isFine, string message, string pattern, params string[] examples) =>
         isFine ? [] : [Message(message, pattern, examples)];
 
     private static string Message(string message, string pattern, params string[] examples) =>
         $"{message} (e.g. '{string.Join("',  or '", examples)}', regex used for validation is '{pattern}')";
-
-    [GeneratedRegex(@"\A" + Label + @"\z", RegexOptions.CultureInvariant)]
-    private static partial Regex LabelPattern();
 
     [GeneratedRegex(@"\A" + Label1035 + @"\z", RegexOptions.CultureInvariant)]
     private static partial Regex Label1035Pattern();

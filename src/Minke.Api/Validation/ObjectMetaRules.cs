@@ -11,6 +11,7 @@ public delegate IEnumerable<string> NameRule(string name);
 public static class ObjectMetaRules
 {
     private const int MaxAnnotationBytes = 256 * 1024;
+    private static readonly string[] StandardFinalizers = ["kubernetes", "orphan", "foregroundDeletion"];
 
     public static void Validate(ObjectMeta metadata, bool isNamespaced, NameRule nameRule, FieldErrors errors)
     {
@@ -82,8 +83,15 @@ public static class ObjectMetaRules
             foreach (var error in Names.QualifiedName(key))
                 errors.Invalid(path, key, error);
             foreach (var error in Names.LabelValue(value))
-                errors.Invalid(path.Key(key), value, error);
+                errors.Invalid(path, value, error);
         }
+    }
+
+    /// <summary>A finalizer without a domain is one of Kubernetes' own.</summary>
+    public static void FinalizerIsQualified(string finalizer, FieldPath path, FieldErrors errors)
+    {
+        if (!finalizer.Contains('/', StringComparison.Ordinal) && !StandardFinalizers.Contains(finalizer))
+            errors.Invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
     }
 
     public static void Annotations(ApiMap<string> annotations, FieldPath path, FieldErrors errors)
@@ -114,7 +122,7 @@ public static class ObjectMetaRules
                 errors.Invalid(path.Child("finalizers"), metadata.Finalizers[i], error);
         }
         if (metadata.Finalizers.Contains("orphan") && metadata.Finalizers.Contains("foregroundDeletion"))
-            errors.Invalid(path.Child("finalizers"), "[" + string.Join(' ', metadata.Finalizers) + "]", "finalizer orphan and foregroundDeletion cannot be both set");
+            errors.Invalid(path.Child("finalizers"), metadata.Finalizers, "finalizer orphan and foregroundDeletion cannot be both set");
         for (var i = 0; i < metadata.ManagedFields.Count; i++)
         {
             var entry = metadata.ManagedFields[i];
@@ -123,15 +131,17 @@ public static class ObjectMetaRules
             if (entry.FieldsType is not ("" or "FieldsV1"))
                 errors.Invalid(path.Child("managedFields").Index(i).Child("fieldsType"), entry.FieldsType, "must be `FieldsV1`");
         }
+        for (var i = 0; i < metadata.Finalizers.Count; i++)
+            FinalizerIsQualified(metadata.Finalizers[i], path.Child("finalizers").Index(i), errors);
     }
 
     private static void OwnerReferences(ApiList<OwnerReference> owners, FieldPath path, FieldErrors errors)
     {
         var controller = "";
-        for (var i = 0; i < owners.Count; i++)
+        // Upstream names no index here, so neither do we.
+        foreach (var owner in owners)
         {
-            var owner = owners[i];
-            var at = path.Index(i);
+            var at = path;
             var slash = owner.ApiVersion.IndexOf('/', StringComparison.Ordinal);
             if (owner.ApiVersion.Length == 0 || owner.ApiVersion[(slash + 1)..].Length == 0)
                 errors.Invalid(at.Child("apiVersion"), owner.ApiVersion, "version must not be empty");
@@ -142,12 +152,12 @@ public static class ObjectMetaRules
             if (owner.Uid.Length == 0)
                 errors.Invalid(at.Child("uid"), owner.Uid, "must not be empty");
             if (owner is { ApiVersion: "v1", Kind: "Event" })
-                errors.Invalid(at, owner, "/v1, Kind=Event is disallowed from being an owner");
+                errors.Invalid(at, new GoText($"&OwnerReference{{Kind:Event,Name:{owner.Name},UID:{owner.Uid},APIVersion:v1,Controller:{GoText.Of(owner.Controller)},BlockOwnerDeletion:{GoText.Of(owner.BlockOwnerDeletion)},}}"), "/v1, Kind=Event is disallowed from being an owner");
             if (owner.Controller != true)
                 continue;
             var current = owner.Kind + "/" + owner.Name;
             if (controller.Length > 0)
-                errors.Invalid(path, owners.ToString(), $"Only one reference can have Controller set to true. Found \"true\" in references for {controller} and {current}");
+                errors.Invalid(path, new GoText("[]v1.OwnerReference{" + string.Join(", ", owners.Select(Show)) + "}"), $"Only one reference can have Controller set to true. Found \"true\" in references for {controller} and {current}");
             else
                 controller = current;
         }
@@ -158,4 +168,8 @@ public static class ObjectMetaRules
         if (!EqualityComparer<T>.Default.Equals(value, old))
             errors.Invalid(path, value, "field is immutable");
     }
+
+    private static string Show(OwnerReference owner) =>
+        $"v1.OwnerReference{{APIVersion:{FieldErrors.Quote(owner.ApiVersion)}, Kind:{FieldErrors.Quote(owner.Kind)}, Name:{FieldErrors.Quote(owner.Name)}, "
+        + $"UID:{FieldErrors.Quote(owner.Uid)}, Controller:{GoText.Of(owner.Controller)}, BlockOwnerDeletion:{GoText.Of(owner.BlockOwnerDeletion)}}}";
 }

@@ -49,6 +49,7 @@ internal sealed partial class ObjectRegistry(
             Generation = resource.Behavior.CountsGeneration ? 1 : 0,
             ManagedFields = default,
         });
+        context.Warnings.AddRange(resource.Behavior.Dropped(value));
         value = resource.Behavior.PrepareForCreate(value);
 
         for (var attempt = 1; ; attempt++)
@@ -196,10 +197,14 @@ internal sealed partial class ObjectRegistry(
         if (SubresourceRules.Prepare(resource, subresource, value, old) is { } prepared)
         {
             // Each of these changes one thing that an update of the object itself may not, so its validation does not apply.
+            var errors = new FieldErrors();
+            behavior.ValidateSubresource(subresource, prepared, old, errors);
+            ThrowIfAny(resource, prepared, errors);
             return behavior.CountsGeneration && behavior.SpecDiffers(prepared, old)
                 ? prepared.WithMetadata(prepared.Metadata with { Generation = before.Generation + 1 })
                 : prepared;
         }
+        context.Warnings.AddRange(behavior.Dropped(value));
         value = behavior.PrepareForUpdate(value, old);
         value = await admission.AdmitUpdateAsync(resource, subresource, @namespace, value, old, context, cancellationToken);
         if (behavior.CountsGeneration && behavior.SpecDiffers(value, old))

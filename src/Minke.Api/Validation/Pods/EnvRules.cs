@@ -8,7 +8,14 @@ internal static class EnvRules
     private static readonly string[] Fields =
         ["metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"];
     private static readonly string[] ResourceNames =
-        ["limits.cpu", "limits.memory", "limits.ephemeral-storage", "requests.cpu", "requests.memory", "requests.ephemeral-storage"];
+        ["limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory"];
+
+    // What a field label may be at all; which of them a place takes is narrower.
+    private static readonly string[] KnownLabels =
+    [
+        "metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.restartPolicy",
+        "spec.serviceAccountName", "spec.schedulerName", "status.phase", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs", "spec.host",
+    ];
     private static readonly string[] CpuDivisors = ["1m", "1"];
     private static readonly string[] ByteDivisors = ["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"];
 
@@ -56,6 +63,11 @@ internal static class EnvRules
             errors.Required(path.Child("fieldPath"));
             return;
         }
+        if (field.ApiVersion != "v1")
+        {
+            NotConverted($"unsupported pod version: {field.ApiVersion}");
+            return;
+        }
         var bracket = field.FieldPath.IndexOf("['", StringComparison.Ordinal);
         if (bracket > 0 && field.FieldPath.EndsWith("']", StringComparison.Ordinal))
         {
@@ -63,46 +75,57 @@ internal static class EnvRules
             switch (map)
             {
                 case "metadata.annotations":
-                    PodRules.Each(Names.QualifiedName(key.ToLowerInvariant()), path, key, errors);
+                    PodRules.Each(Names.QualifiedName(key.ToLowerInvariant()), path, key.ToLowerInvariant(), errors);
                     break;
                 case "metadata.labels":
                     PodRules.Each(Names.QualifiedName(key), path, key, errors);
                     break;
                 default:
-                    errors.Invalid(path, map, "does not support subscript");
+                    NotConverted($"field label does not support subscript: {field.FieldPath}");
                     break;
             }
             return;
         }
-        if (!supported.Contains(field.FieldPath))
-            errors.NotSupported(path.Child("fieldPath"), field.FieldPath, supported);
+        if (!KnownLabels.Contains(field.FieldPath))
+        {
+            NotConverted($"field label not supported: {field.FieldPath}");
+            return;
+        }
+        var known = field.FieldPath == "spec.host" ? "spec.nodeName" : field.FieldPath;
+        if (!supported.Contains(known))
+            errors.NotSupported(path.Child("fieldPath"), known, supported);
+
+        void NotConverted(string why) => errors.Invalid(path.Child("fieldPath"), field.FieldPath, "error converting fieldPath: " + why);
     }
 
     public static void ValidateResourceRef(ResourceFieldSelector resource, IReadOnlyCollection<string> supported, FieldPath path, FieldErrors errors, bool isVolume)
     {
         if (isVolume && resource.ContainerName.Length == 0)
-        {
             errors.Required(path.Child("containerName"));
-            return;
-        }
-        if (resource.Resource.Length == 0)
-        {
+        else if (resource.Resource.Length == 0)
             errors.Required(path.Child("resource"));
-            return;
-        }
-        if (!supported.Contains(resource.Resource) && !resource.Resource.StartsWith("requests.hugepages-", StringComparison.Ordinal)
-            && !resource.Resource.StartsWith("limits.hugepages-", StringComparison.Ordinal))
+        else if (!supported.Contains(resource.Resource) && !IsHugePages(resource.Resource))
             errors.NotSupported(path.Child("resource"), resource.Resource, supported);
         if (resource.Divisor.IsZero)
             return;
-        var divisors = resource.Resource.EndsWith(".cpu", StringComparison.Ordinal) ? CpuDivisors : ByteDivisors;
-        if (!divisors.Contains(resource.Divisor.ToString()))
+        var (divisors, what) = resource.Resource switch
         {
-            errors.Invalid(path.Child("divisor"), resource.Resource, divisors == CpuDivisors
+            "limits.cpu" or "requests.cpu" => (CpuDivisors, "cpu"),
+            "limits.memory" or "requests.memory" => (ByteDivisors, "memory"),
+            "limits.ephemeral-storage" or "requests.ephemeral-storage" => (ByteDivisors, "local ephemeral storage"),
+            _ when IsHugePages(resource.Resource) => (ByteDivisors, "hugepages"),
+            _ => ([], ""),
+        };
+        if (what.Length > 0 && !divisors.Contains(resource.Divisor.ToString()))
+        {
+            errors.Invalid(path.Child("divisor"), resource.Resource, what == "cpu"
                 ? "only divisor's values 1m and 1 are supported with the cpu resource"
-                : $"only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the {(resource.Resource.EndsWith("memory", StringComparison.Ordinal) ? "memory" : "local ephemeral storage")} resource");
+                : $"only divisor's values {string.Join(", ", divisors)} are supported with the {what} resource");
         }
     }
+
+    private static bool IsHugePages(string resource) =>
+        resource.StartsWith("requests.hugepages-", StringComparison.Ordinal) || resource.StartsWith("limits.hugepages-", StringComparison.Ordinal);
 
     private static void ValidateSource(EnvVar variable, EnvVarSource source, FieldPath path, FieldErrors errors)
     {
@@ -137,10 +160,7 @@ internal static class EnvRules
 
     private static void ValidateKeyRef(string name, string key, FieldPath path, FieldErrors errors)
     {
-        if (name.Length == 0)
-            errors.Required(path.Child("name"));
-        else
-            PodRules.Each(Names.Dns1123Subdomain(name), path.Child("name"), name, errors);
+        PodRules.Each(Names.Dns1123Subdomain(name), path.Child("name"), name, errors);
         if (key.Length == 0)
             errors.Required(path.Child("key"));
         else

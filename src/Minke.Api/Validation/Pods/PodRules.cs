@@ -18,28 +18,76 @@ internal static partial class PodRules
     /// <summary>A whole Pod on create.</summary>
     public static void Validate(Pod pod, FieldErrors errors)
     {
-        ObjectMetaRules.Validate(pod.Metadata, isNamespaced: true, Names.Dns1123Subdomain, errors);
-        PodAnnotationRules.Validate(pod, errors);
-        ValidateSpec(pod.Spec, pod.Metadata, "spec", errors, isTemplate: false);
+        ValidateMetadataAndSpec(pod, errors);
+        FieldPath path = "spec";
+        if (!pod.Spec.EphemeralContainers.IsEmpty)
+            errors.Forbidden(path.Child("ephemeralContainers"), "cannot be set on create");
+        if (pod.Spec.NodeName.Length > 0 && !pod.Spec.SchedulingGates.IsEmpty)
+            errors.Forbidden(path.Child("nodeName"), "cannot be set until all schedulingGates have been cleared");
+        PodAnnotationRules.MatchFields(pod.Metadata.Annotations, pod.Spec, path, errors);
     }
 
-    public static void ValidateSpec(PodSpec spec, Meta.V1.ObjectMeta metadata, FieldPath path, FieldErrors errors, bool isTemplate)
+    /// <summary>A template of pods in another object. <paramref name="path"/> is the template's.</summary>
+    public static void ValidateTemplate(PodTemplateSpec template, FieldPath path, FieldErrors errors)
+    {
+        ObjectMetaRules.Labels(template.Metadata.Labels, path.Child("labels"), errors);
+        ObjectMetaRules.Annotations(template.Metadata.Annotations, path.Child("annotations"), errors);
+        PodAnnotationRules.Validate(template.Metadata.Annotations, template.Spec, path.Child("annotations"), errors);
+        ValidateSpec(template.Spec, "", path.Child("spec"), errors, isTemplate: true);
+        PodAnnotationRules.MatchFields(template.Metadata.Annotations, template.Spec, path.Child("spec"), errors);
+        if (!template.Spec.EphemeralContainers.IsEmpty)
+            errors.Forbidden(path.Child("spec").Child("ephemeralContainers"), "ephemeral containers not allowed in pod template");
+    }
+
+    /// <summary>What create and every update have in common. (validatePodMetadataAndSpec)</summary>
+    public static void ValidateMetadataAndSpec(Pod pod, FieldErrors errors)
+    {
+        ObjectMetaRules.Validate(pod.Metadata, isNamespaced: true, Names.Dns1123Subdomain, errors);
+        PodAnnotationRules.Validate(pod.Metadata.Annotations, pod.Spec, "metadata.annotations", errors);
+        FieldPath path = "spec";
+        ValidateSpec(pod.Spec, pod.Metadata.Name, path, errors, isTemplate: false);
+        if (pod.Spec.ServiceAccountName.Length == 0)
+        {
+            for (var i = 0; i < pod.Spec.Volumes.Count; i++)
+            {
+                var sources = pod.Spec.Volumes[i].Projected?.Sources ?? default;
+                for (var j = 0; j < sources.Count; j++)
+                {
+                    if (sources[j].ServiceAccountToken is not null)
+                    {
+                        errors.Forbidden(path.Child("volumes").Index(i).Child("projected").Child("sources").Index(j).Child("serviceAccountToken"),
+                            "must not be specified when serviceAccountName is not set");
+                    }
+                }
+            }
+        }
+        ContainerRules.ValidateImagesOfPod(pod.Spec.Containers, path.Child("containers"), errors);
+        ContainerRules.ValidateImagesOfPod(pod.Spec.InitContainers, path.Child("initContainers"), errors);
+    }
+
+    /// <param name="podName">For the claims that ephemeral volumes become; empty in a template.</param>
+    private static void ValidateSpec(PodSpec spec, string podName, FieldPath path, FieldErrors errors, bool isTemplate)
     {
         if (spec.TerminationGracePeriodSeconds is null)
             errors.Required(path.Child("terminationGracePeriodSeconds"));
 
-        var volumes = VolumeRules.Validate(spec.Volumes, path.Child("volumes"), errors);
-        var grace = spec.TerminationGracePeriodSeconds ?? 0;
-        ContainerRules.ValidateAll(spec, volumes, grace, path, errors);
+        var volumes = VolumeRules.Validate(spec.Volumes, podName, path.Child("volumes"), errors, isTemplate);
+        ValidateResourceClaims(spec.ResourceClaims, path.Child("resourceClaims"), errors);
+        ContainerRules.ValidateAll(spec, volumes, path, errors, isTemplate);
         ValidateRestartPolicy(spec.RestartPolicy, path.Child("restartPolicy"), errors);
-        ValidateDns(spec, path, errors);
-        LabelsOnly(spec.NodeSelector, path.Child("nodeSelector"), errors);
+        if (spec.DnsPolicy.Length == 0)
+            errors.Required(path.Child("dnsPolicy"));
+        else if (!DnsPolicies.Contains(spec.DnsPolicy))
+            errors.NotSupported(path.Child("dnsPolicy"), spec.DnsPolicy, DnsPolicies);
+        ObjectMetaRules.Labels(spec.NodeSelector, path.Child("nodeSelector"), errors);
         SecurityRules.ValidatePod(spec, path, errors);
-        ValidateImagePullSecrets(spec, path.Child("imagePullSecrets"), errors);
-        SchedulingRules.Validate(spec, path, errors);
+        SchedulingRules.ValidateAffinity(spec.Affinity, path.Child("affinity"), errors);
+        ValidateDnsConfig(spec, path.Child("dnsConfig"), errors);
         ValidateReadinessGates(spec.ReadinessGates, path.Child("readinessGates"), errors);
-        ValidateHostAliases(spec.HostAliases, path.Child("hostAliases"), errors);
-
+        ValidateSchedulingGates(spec.SchedulingGates, path.Child("schedulingGates"), errors);
+        SchedulingRules.ValidateSpread(spec.TopologySpreadConstraints, path.Child("topologySpreadConstraints"), errors);
+        WindowsRules.ValidateHostProcess(spec, path, errors);
+        ValidateHostUsers(spec, path, errors);
         if (spec.ServiceAccountName.Length > 0)
             Each(Names.Dns1123Subdomain(spec.ServiceAccountName), path.Child("serviceAccountName"), spec.ServiceAccountName, errors);
         if (spec.NodeName.Length > 0)
@@ -50,16 +98,19 @@ internal static partial class PodRules
             Each(Names.Dns1123Label(spec.Hostname), path.Child("hostname"), spec.Hostname, errors);
         if (spec.Subdomain.Length > 0)
             Each(Names.Dns1123Label(spec.Subdomain), path.Child("subdomain"), spec.Subdomain, errors);
+        SchedulingRules.ValidateTolerations(spec.Tolerations, path.Child("tolerations"), errors);
+        ValidateHostAliases(spec.HostAliases, path.Child("hostAliases"), errors);
         if (spec.PriorityClassName.Length > 0)
             Each(Names.Dns1123Subdomain(spec.PriorityClassName), path.Child("priorityClassName"), spec.PriorityClassName, errors);
         if (spec.RuntimeClassName is { } runtimeClass)
             Each(Names.Dns1123Subdomain(runtimeClass), path.Child("runtimeClassName"), runtimeClass, errors);
-        if (spec.PreemptionPolicy is { } preemption && preemption is not (PreemptionPolicy.PreemptLowerPriority or PreemptionPolicy.Never))
+        if (spec.PreemptionPolicy is { Length: 0 })
+            errors.Required(path.Child("preemptionPolicy"));
+        else if (spec.PreemptionPolicy is { } preemption && preemption is not (PreemptionPolicy.PreemptLowerPriority or PreemptionPolicy.Never))
             errors.NotSupported(path.Child("preemptionPolicy"), preemption, [PreemptionPolicy.PreemptLowerPriority, PreemptionPolicy.Never]);
-        ResourceRules.ValidateList(spec.Overhead, path.Child("overhead"), errors);
-        ValidateOs(spec, path, errors);
-        ValidateSchedulingGates(spec, path, errors, isTemplate);
-        _ = metadata;
+        if (!spec.Overhead.IsEmpty)
+            ResourceRules.Validate(new ResourceRequirements { Limits = spec.Overhead }, [], path.Child("overhead"), errors);
+        WindowsRules.ValidateOs(spec, path, errors);
     }
 
     public static void Each(IEnumerable<string> messages, FieldPath path, object? value, FieldErrors errors)
@@ -76,36 +127,35 @@ internal static partial class PodRules
             errors.NotSupported(path, policy, RestartPolicies);
     }
 
-    private static void ValidateDns(PodSpec spec, FieldPath path, FieldErrors errors)
+    private static void ValidateDnsConfig(PodSpec spec, FieldPath config, FieldErrors errors)
     {
-        if (spec.DnsPolicy.Length == 0)
-            errors.Required(path.Child("dnsPolicy"));
-        else if (!DnsPolicies.Contains(spec.DnsPolicy))
-            errors.NotSupported(path.Child("dnsPolicy"), spec.DnsPolicy, DnsPolicies);
-
-        var config = path.Child("dnsConfig");
         if (spec.DnsPolicy == DNSPolicy.None)
         {
             if (spec.DnsConfig is null)
+            {
                 errors.Required(config, $"must provide `dnsConfig` when `dnsPolicy` is {DNSPolicy.None}");
-            else if (spec.DnsConfig.Nameservers.IsEmpty)
+                return;
+            }
+            if (spec.DnsConfig.Nameservers.IsEmpty)
+            {
                 errors.Required(config.Child("nameservers"), $"must provide at least one DNS nameserver when `dnsPolicy` is {DNSPolicy.None}");
+                return;
+            }
         }
         if (spec.DnsConfig is not { } dns)
             return;
         if (dns.Nameservers.Count > MaxDnsNameservers)
-            errors.Invalid(config.Child("nameservers"), Show(dns.Nameservers), $"must not have more than {MaxDnsNameservers} nameservers");
+            errors.Invalid(config.Child("nameservers"), dns.Nameservers, $"must not have more than {MaxDnsNameservers} nameservers");
         for (var i = 0; i < dns.Nameservers.Count; i++)
             ValidateIp(dns.Nameservers[i], config.Child("nameservers").Index(i), errors);
         if (dns.Searches.Count > MaxDnsSearchPaths)
-            errors.Invalid(config.Child("searches"), Show(dns.Searches), $"must not have more than {MaxDnsSearchPaths} search paths");
+            errors.Invalid(config.Child("searches"), dns.Searches, $"must not have more than {MaxDnsSearchPaths} search paths");
         if (string.Join(' ', dns.Searches).Length > MaxDnsSearchListCharacters)
-            errors.Invalid(config.Child("searches"), Show(dns.Searches), $"must not have more than {MaxDnsSearchListCharacters} characters (including spaces) in the search list");
+            errors.Invalid(config.Child("searches"), dns.Searches, $"must not have more than {MaxDnsSearchListCharacters} characters (including spaces) in the search list");
         for (var i = 0; i < dns.Searches.Count; i++)
         {
             var search = dns.Searches[i].EndsWith('.') ? dns.Searches[i][..^1] : dns.Searches[i];
-            if (search.Length > 0)
-                Each(Names.Dns1123Subdomain(search), config.Child("searches").Index(i), search, errors);
+            Each(Names.Dns1123Subdomain(search), config.Child("searches").Index(i), search, errors);
         }
         for (var i = 0; i < dns.Options.Count; i++)
         {
@@ -124,17 +174,6 @@ internal static partial class PodRules
     public static bool IsIp(string text) => !text.Contains('%', StringComparison.Ordinal)
         && (text.Contains(':', StringComparison.Ordinal) ? IPAddress.TryParse(text, out _) && !text.Contains('[', StringComparison.Ordinal) : Ipv4Pattern().IsMatch(text));
 
-    private static void LabelsOnly(ApiMap<string> labels, FieldPath path, FieldErrors errors) => ObjectMetaRules.Labels(labels, path, errors);
-
-    private static void ValidateImagePullSecrets(PodSpec spec, FieldPath path, FieldErrors errors)
-    {
-        for (var i = 0; i < spec.ImagePullSecrets.Count; i++)
-        {
-            if (spec.ImagePullSecrets[i].Name.Length == 0)
-                errors.Required(path.Index(i).Child("name"));
-        }
-    }
-
     private static void ValidateReadinessGates(ApiList<PodReadinessGate> gates, FieldPath path, FieldErrors errors)
     {
         for (var i = 0; i < gates.Count; i++)
@@ -146,98 +185,49 @@ internal static partial class PodRules
         for (var i = 0; i < aliases.Count; i++)
         {
             ValidateIp(aliases[i].Ip, path.Index(i).Child("ip"), errors);
-            foreach (var name in aliases[i].Hostnames)
-                Each(Names.Dns1123Subdomain(name), path.Index(i).Child("hostnames"), name, errors);
+            for (var j = 0; j < aliases[i].Hostnames.Count; j++)
+                Each(Names.Dns1123Subdomain(aliases[i].Hostnames[j]), path.Index(i).Child("hostnames").Index(j), aliases[i].Hostnames[j], errors);
         }
     }
 
-    private static void ValidateSchedulingGates(PodSpec spec, FieldPath path, FieldErrors errors, bool isTemplate)
+    private static void ValidateSchedulingGates(ApiList<PodSchedulingGate> all, FieldPath path, FieldErrors errors)
     {
-        var gates = path.Child("schedulingGates");
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        for (var i = 0; i < spec.SchedulingGates.Count; i++)
+        for (var i = 0; i < all.Count; i++)
         {
-            Each(Names.QualifiedName(spec.SchedulingGates[i].Name), gates.Index(i), spec.SchedulingGates[i].Name, errors);
-            if (!seen.Add(spec.SchedulingGates[i].Name))
-                errors.Duplicate(gates.Index(i), spec.SchedulingGates[i].Name);
+            Each(Names.QualifiedName(all[i].Name), path.Index(i), all[i].Name, errors);
+            if (!seen.Add(all[i].Name))
+                errors.Duplicate(path.Index(i), all[i].Name);
         }
-        if (!isTemplate && !spec.SchedulingGates.IsEmpty && spec.NodeName.Length > 0)
-            errors.Forbidden(path.Child("nodeName"), "cannot be set until all schedulingGates have been cleared");
     }
 
-    private static void ValidateOs(PodSpec spec, FieldPath path, FieldErrors errors)
+    private static void ValidateHostUsers(PodSpec spec, FieldPath path, FieldErrors errors)
     {
-        if (spec.Os is not { } os)
+        if (spec.HostUsers != false)
             return;
-        if (os.Name.Length == 0)
-        {
-            errors.Required(path.Child("os").Child("name"), "cannot be empty");
-            return;
-        }
-        if (os.Name is not (OSName.Linux or OSName.Windows))
-        {
-            errors.NotSupported(path.Child("os"), os.Name, [OSName.Linux, OSName.Windows]);
-            return;
-        }
-        if (os.Name == OSName.Linux)
-        {
-            const string why = "windows options cannot be set for a linux pod";
-            if (spec.SecurityContext?.WindowsOptions is not null)
-                errors.Forbidden(path.Child("securityContext").Child("windowsOptions"), why);
-            foreach (var (container, at) in ContainerRules.Every(spec, path))
-            {
-                if (container.SecurityContext?.WindowsOptions is not null)
-                    errors.Forbidden(at.Child("securityContext").Child("windowsOptions"), why);
-            }
-            return;
-        }
-        ValidateWindows(spec, path, errors);
+        // The capitals are upstream's.
+        const string why = "when `pod.Spec.HostUsers` is false";
+        if (spec.HostNetwork)
+            errors.Forbidden(path.Child("hostNetwork"), why);
+        if (spec.HostPID)
+            errors.Forbidden(path.Child("HostPID"), why);
+        if (spec.HostIPC)
+            errors.Forbidden(path.Child("HostIPC"), why);
     }
 
-    private static void ValidateWindows(PodSpec spec, FieldPath path, FieldErrors errors)
+    private static void ValidateResourceClaims(ApiList<PodResourceClaim> claims, FieldPath path, FieldErrors errors)
     {
-        const string why = "cannot be set for a windows pod";
-        void Refuse(bool isSet, FieldPath at)
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < claims.Count; i++)
         {
-            if (isSet)
-                errors.Forbidden(at, why);
-        }
-        var context = path.Child("securityContext");
-        Refuse(spec.HostPID, context.Child("hostPID"));
-        Refuse(spec.HostIPC, context.Child("hostIPC"));
-        Refuse(spec.ShareProcessNamespace is not null, path.Child("shareProcessNamespace"));
-        if (spec.SecurityContext is { } security)
-        {
-            Refuse(security.AppArmorProfile is not null, context.Child("appArmorProfile"));
-            Refuse(security.SeLinuxOptions is not null, context.Child("seLinuxOptions"));
-            Refuse(security.SeccompProfile is not null, context.Child("seccompProfile"));
-            Refuse(security.FsGroup is not null, context.Child("fsGroup"));
-            Refuse(security.FsGroupChangePolicy is not null, context.Child("fsGroupChangePolicy"));
-            Refuse(!security.Sysctls.IsEmpty, context.Child("sysctls"));
-            Refuse(security.RunAsUser is not null, context.Child("runAsUser"));
-            Refuse(security.RunAsGroup is not null, context.Child("runAsGroup"));
-            Refuse(!security.SupplementalGroups.IsEmpty, context.Child("supplementalGroups"));
-        }
-        foreach (var (container, at) in ContainerRules.Every(spec, path))
-        {
-            if (container.SecurityContext is not { } own)
-                continue;
-            var of = at.Child("securityContext");
-            Refuse(own.AppArmorProfile is not null, of.Child("appArmorProfile"));
-            Refuse(own.SeLinuxOptions is not null, of.Child("seLinuxOptions"));
-            Refuse(own.SeccompProfile is not null, of.Child("seccompProfile"));
-            Refuse(own.Capabilities is not null, of.Child("capabilities"));
-            Refuse(own.ReadOnlyRootFilesystem is not null, of.Child("readOnlyRootFilesystem"));
-            Refuse(own.Privileged is not null, of.Child("privileged"));
-            Refuse(own.AllowPrivilegeEscalation is not null, of.Child("allowPrivilegeEscalation"));
-            Refuse(own.ProcMount is not null, of.Child("procMount"));
-            Refuse(own.RunAsUser is not null, of.Child("runAsUser"));
-            Refuse(own.RunAsGroup is not null, of.Child("runAsGroup"));
+            if (claims[i].Name.Length == 0)
+                errors.Required(path.Index(i).Child("name"));
+            else if (!names.Add(claims[i].Name))
+                errors.Duplicate(path.Index(i).Child("name"), claims[i].Name);
+            else
+                Each(Names.Dns1123Label(claims[i].Name), path.Index(i).Child("name"), claims[i].Name, errors);
         }
     }
-
-    /// <summary>A list as Go prints one of strings.</summary>
-    public static string[] Show(ApiList<string> items) => [.. items];
 
     internal static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 

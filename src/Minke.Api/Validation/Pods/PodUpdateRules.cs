@@ -8,24 +8,13 @@ internal static class PodUpdateRules
     public static void Validate(Pod pod, Pod old, FieldErrors errors)
     {
         ObjectMetaRules.ValidateUpdate(pod.Metadata, old.Metadata, errors);
-        PodRules.ValidateSpec(pod.Spec, pod.Metadata, "spec", errors, isTemplate: false);
+        PodRules.ValidateMetadataAndSpec(pod, errors);
+        PodAnnotationRules.ValidateUpdate(pod, old, errors);
         FieldPath path = "spec";
-        if (pod.Spec.Containers.Count != old.Spec.Containers.Count)
-        {
-            errors.Forbidden(path.Child("containers"), "pod updates may not add or remove containers");
+        if (!HaveSameCount(pod.Spec.Containers, old.Spec.Containers, path.Child("containers"), errors)
+            || !HaveSameCount(pod.Spec.InitContainers, old.Spec.InitContainers, path.Child("initContainers"), errors)
+            || !ValidateDeadline(pod, old, path.Child("activeDeadlineSeconds"), errors))
             return;
-        }
-        if (pod.Spec.InitContainers.Count != old.Spec.InitContainers.Count)
-        {
-            errors.Forbidden(path.Child("initContainers"), "pod updates may not add or remove containers");
-            return;
-        }
-        for (var i = 0; i < pod.Spec.Containers.Count; i++)
-        {
-            if (pod.Spec.Containers[i].Image.Trim().Length == 0)
-                errors.Required(path.Child("containers").Index(i).Child("image"));
-        }
-        ValidateDeadline(pod, old, path.Child("activeDeadlineSeconds"), errors);
         ValidateTolerations(pod, old, path.Child("tolerations"), errors);
         ValidateGates(pod, old, path.Child("schedulingGates"), errors);
 
@@ -41,7 +30,10 @@ internal static class PodUpdateRules
                 ? old.Spec.TerminationGracePeriodSeconds : pod.Spec.TerminationGracePeriodSeconds,
         };
         if (!old.Spec.SchedulingGates.IsEmpty)
-            copy = copy with { NodeSelector = WithAdditions(copy.NodeSelector, old.Spec.NodeSelector), Affinity = old.Spec.Affinity };
+        {
+            ValidateNodeSelector(pod, old, path.Child("nodeSelector"), errors);
+            copy = copy with { NodeSelector = old.Spec.NodeSelector, Affinity = WithNodeAffinity(copy.Affinity, old.Spec.Affinity) };
+        }
         if (!Json.Same(copy, old.Spec))
         {
             errors.Forbidden(path, "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -53,19 +45,40 @@ internal static class PodUpdateRules
     public static void ValidateStatus(Pod pod, Pod old, FieldErrors errors)
     {
         ObjectMetaRules.ValidateUpdate(pod.Metadata, old.Metadata, errors);
+        PodAnnotationRules.ValidateUpdate(pod, old, errors);
+        for (var i = 0; i < pod.Status.Conditions.Count; i++)
+        {
+            // The odd path is upstream's.
+            var type = pod.Status.Conditions[i].Type;
+            PodRules.Each(Names.QualifiedName(type), new FieldPath("metadata.conditions").Index(i).Child("Type"), type, errors);
+        }
         if (old.Status.NominatedNodeName != pod.Status.NominatedNodeName && pod.Status.NominatedNodeName.Length > 0)
             PodRules.Each(Names.Dns1123Subdomain(pod.Status.NominatedNodeName), "status.nominatedNodeName", pod.Status.NominatedNodeName, errors);
-        ValidateTransitions(pod.Status.ContainerStatuses, old.Status.ContainerStatuses, old, "status.containerStatuses", errors);
-        if (old.Status.QosClass.Length > 0 && pod.Status.QosClass != old.Status.QosClass)
+        if (pod.Status.QosClass != old.Status.QosClass)
             errors.Invalid("status.qosClass", pod.Status.QosClass, "field is immutable");
-        for (var i = 0; i < pod.Status.PodIPs.Count; i++)
-            PodRules.ValidateIp(pod.Status.PodIPs[i].Ip, new FieldPath("status.podIPs").Index(i), errors);
+        ValidateTransitions(pod.Status.ContainerStatuses, old.Status.ContainerStatuses, old.Spec.RestartPolicy, "status.containerStatuses", errors);
+        ValidateTransitions(pod.Status.InitContainerStatuses, old.Status.InitContainerStatuses, old.Spec.RestartPolicy, "status.initContainerStatuses", errors,
+            name => old.Spec.InitContainers.Any(container => container.Name == name && container.RestartPolicy == ContainerRestartPolicy.Always));
+        ValidateTransitions(pod.Status.EphemeralContainerStatuses, old.Status.EphemeralContainerStatuses, RestartPolicy.Never, "status.ephemeralContainerStatuses", errors);
+        ValidateIps(pod.Status.PodIPs.Select(ip => ip.Ip).ToList(), "status.podIPs", errors);
+        if (!pod.Status.HostIPs.IsEmpty)
+        {
+            if (pod.Status.HostIP != pod.Status.HostIPs[0].Ip)
+                errors.Invalid("status.hostIPs[0].ip", pod.Status.HostIPs[0].Ip, "must be equal to `hostIP`");
+            ValidateIps(pod.Status.HostIPs.Select(ip => ip.Ip).ToList(), "status.hostIPs", errors);
+        }
     }
 
     public static void ValidateEphemeralContainers(Pod pod, Pod old, FieldErrors errors)
     {
+        if (old.Metadata.Annotations.ContainsKey(PodAnnotationRules.MirrorPod))
+        {
+            errors.Forbidden("[]", "static pods do not support ephemeral containers");
+            return;
+        }
         ObjectMetaRules.ValidateUpdate(pod.Metadata, old.Metadata, errors);
-        PodRules.ValidateSpec(pod.Spec, pod.Metadata, "spec", errors, isTemplate: false);
+        PodRules.ValidateMetadataAndSpec(pod, errors);
+        PodAnnotationRules.ValidateUpdate(pod, old, errors);
         FieldPath path = "spec.ephemeralContainers";
         foreach (var then in old.Spec.EphemeralContainers)
         {
@@ -77,18 +90,56 @@ internal static class PodUpdateRules
         }
     }
 
-    private static void ValidateDeadline(Pod pod, Pod old, FieldPath path, FieldErrors errors)
+    private static bool HaveSameCount(ApiList<Container> now, ApiList<Container> then, FieldPath path, FieldErrors errors)
     {
-        if (pod.Spec.ActiveDeadlineSeconds is { } now)
+        if (now.Count == then.Count)
+            return true;
+        errors.Forbidden(path, "pod updates may not add or remove containers");
+        return false;
+    }
+
+    /// <summary>False where upstream looks no further.</summary>
+    private static bool ValidateDeadline(Pod pod, Pod old, FieldPath path, FieldErrors errors)
+    {
+        if (pod.Spec.ActiveDeadlineSeconds is not { } now)
         {
-            if (now is < 0 or > int.MaxValue)
-                errors.Invalid(path, now, "must be between 0 and 2147483647, inclusive");
-            else if (old.Spec.ActiveDeadlineSeconds is { } then && then < now)
-                errors.Invalid(path, now, "must be less than or equal to previous value");
+            if (old.Spec.ActiveDeadlineSeconds is not null)
+                errors.Invalid(path, null, "must not update from a positive integer to nil value");
+            return true;
         }
-        else if (old.Spec.ActiveDeadlineSeconds is not null)
+        if (now is < 0 or > int.MaxValue)
+            errors.Invalid(path, now, "must be between 0 and 2147483647, inclusive");
+        else if (old.Spec.ActiveDeadlineSeconds is { } then && then < now)
+            errors.Invalid(path, now, "must be less than or equal to previous value");
+        else
+            return true;
+        return false;
+    }
+
+    private static void ValidateNodeSelector(Pod pod, Pod old, FieldPath path, FieldErrors errors)
+    {
+        var now = pod.Spec.NodeSelector;
+        if (old.Spec.NodeSelector.Any(pair => !now.TryGetValue(pair.Key, out var value) || value != pair.Value))
+            errors.Invalid(path, now, "only additions to spec.nodeSelector are allowed (no mutations or deletions)");
+    }
+
+    private static Affinity? WithNodeAffinity(Affinity? now, Affinity? then) =>
+        now is null && then?.NodeAffinity is null ? now
+        : then is null && now is { PodAffinity: null, PodAntiAffinity: null } ? null
+        : (now ?? new()) with { NodeAffinity = then?.NodeAffinity };
+
+    private static void ValidateIps(List<string> ips, FieldPath path, FieldErrors errors)
+    {
+        for (var i = 0; i < ips.Count; i++)
+            PodRules.ValidateIp(ips[i], path.Index(i), errors);
+        if (ips.Count < 2)
+            return;
+        if (ips.Count > 2 || ips[0].Contains(':', StringComparison.Ordinal) == ips[1].Contains(':', StringComparison.Ordinal))
+            errors.Invalid(path, ips, "may specify no more than one IP for each IP family");
+        for (var i = 1; i < ips.Count; i++)
         {
-            errors.Invalid(path, null, "must not update from a positive integer to nil value");
+            if (ips.IndexOf(ips[i]) < i)
+                errors.Duplicate(path.Index(i), ips[i]);
         }
     }
 
@@ -107,27 +158,24 @@ internal static class PodUpdateRules
 
     private static void ValidateGates(Pod pod, Pod old, FieldPath path, FieldErrors errors)
     {
-        foreach (var gate in pod.Spec.SchedulingGates)
+        for (var i = 0; i < pod.Spec.SchedulingGates.Count; i++)
         {
-            if (!old.Spec.SchedulingGates.Any(then => then.Name == gate.Name))
-            {
-                errors.Forbidden(path, "only deletion is allowed, but found new scheduling gate '" + gate.Name + "'");
-                return;
-            }
+            var name = pod.Spec.SchedulingGates[i].Name;
+            if (!old.Spec.SchedulingGates.Any(then => then.Name == name))
+                errors.Forbidden(path.Index(i).Child("name"), $"only deletion is allowed, but found new scheduling gate '{name}'");
         }
     }
 
-    private static ApiMap<string> WithAdditions(ApiMap<string> now, ApiMap<string> then) =>
-        then.All(pair => now.TryGetValue(pair.Key, out var value) && value == pair.Value) ? then : now;
-
-    private static void ValidateTransitions(ApiList<ContainerStatus> now, ApiList<ContainerStatus> then, Pod old, FieldPath path, FieldErrors errors)
+    private static void ValidateTransitions(
+        ApiList<ContainerStatus> now, ApiList<ContainerStatus> then, string restartPolicy, FieldPath path, FieldErrors errors, Func<string, bool>? mayRestart = null)
     {
-        if (old.Spec.RestartPolicy == RestartPolicy.Always)
+        if (restartPolicy == RestartPolicy.Always)
             return;
         for (var i = 0; i < then.Count; i++)
         {
             // What must not restart stays terminated.
-            if (then[i].State.Terminated is not { } terminated || (terminated.ExitCode != 0 && old.Spec.RestartPolicy == RestartPolicy.OnFailure))
+            if (then[i].State.Terminated is not { } terminated || (terminated.ExitCode != 0 && restartPolicy == RestartPolicy.OnFailure)
+                || mayRestart?.Invoke(then[i].Name) == true)
                 continue;
             foreach (var status in now)
             {
@@ -138,7 +186,7 @@ internal static class PodUpdateRules
     }
 
     /// <summary>The lines that differ, old with "-" and new with "+", as upstream shows them (there with Go's field names).</summary>
-    private static string Difference(IJsonWritable then, IJsonWritable now)
+    public static string Difference(IJsonWritable then, IJsonWritable now)
     {
         var before = System.Text.Json.Nodes.JsonNode.Parse(Json.Write(then))!.AsObject();
         var after = System.Text.Json.Nodes.JsonNode.Parse(Json.Write(now))!.AsObject();

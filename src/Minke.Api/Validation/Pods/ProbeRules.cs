@@ -7,14 +7,13 @@ internal static class ProbeRules
 {
     private const string NotNegative = "must be greater than or equal to 0";
 
-    public static void ValidateLiveness(Probe? probe, long grace, FieldPath path, FieldErrors errors)
+    public static void ValidateLiveness(Probe? probe, FieldPath path, FieldErrors errors)
     {
         if (probe is null)
             return;
         Validate(probe, path, errors);
         if (probe.SuccessThreshold != 1)
             errors.Invalid(path.Child("successThreshold"), probe.SuccessThreshold, "must be 1");
-        _ = grace;
     }
 
     public static void ValidateReadiness(Probe? probe, FieldPath path, FieldErrors errors)
@@ -26,7 +25,7 @@ internal static class ProbeRules
             errors.Invalid(path.Child("terminationGracePeriodSeconds"), seconds, "must not be set for readinessProbes");
     }
 
-    public static void ValidateLifecycle(Lifecycle? lifecycle, long grace, FieldPath path, FieldErrors errors)
+    public static void ValidateLifecycle(Lifecycle? lifecycle, long? grace, FieldPath path, FieldErrors errors)
     {
         if (lifecycle?.PostStart is { } postStart)
             ValidateHandler(postStart.Exec, postStart.HttpGet, postStart.TcpSocket, null, postStart.Sleep, grace, path.Child("postStart"), errors);
@@ -36,7 +35,7 @@ internal static class ProbeRules
 
     private static void Validate(Probe probe, FieldPath path, FieldErrors errors)
     {
-        ValidateHandler(probe.Exec, probe.HttpGet, probe.TcpSocket, probe.Grpc, null, 0, path, errors);
+        ValidateHandler(probe.Exec, probe.HttpGet, probe.TcpSocket, probe.Grpc, null, null, path, errors);
         NonNegative(probe.InitialDelaySeconds, path.Child("initialDelaySeconds"), errors);
         NonNegative(probe.TimeoutSeconds, path.Child("timeoutSeconds"), errors);
         NonNegative(probe.PeriodSeconds, path.Child("periodSeconds"), errors);
@@ -47,7 +46,7 @@ internal static class ProbeRules
     }
 
     private static void ValidateHandler(
-        ExecAction? exec, HTTPGetAction? http, TCPSocketAction? tcp, GRPCAction? grpc, SleepAction? sleep, long grace, FieldPath path, FieldErrors errors)
+        ExecAction? exec, HTTPGetAction? http, TCPSocketAction? tcp, GRPCAction? grpc, SleepAction? sleep, long? grace, FieldPath path, FieldErrors errors)
     {
         var count = 0;
         bool Begins(object? handler, string name)
@@ -67,9 +66,13 @@ internal static class ProbeRules
             ValidatePort(tcp!.Port, path.Child("tcpSocket").Child("port"), errors);
         if (Begins(grpc, "grpc"))
             PodRules.Each(Names.PortNumber(grpc!.Port), path.Child("grpc").Child("port"), grpc.Port, errors);
-        if (Begins(sleep, "sleep") && (sleep!.Seconds <= 0 || sleep.Seconds > grace))
-            errors.Invalid(path.Child("sleep").Child("seconds"), sleep.Seconds, string.Create(
-                System.Globalization.CultureInfo.InvariantCulture, $"must be greater than 0 and less than terminationGracePeriodSeconds ({grace})"));
+        // Without a grace period that is reported already.
+        if (Begins(sleep, "sleep") && grace is { } most && (sleep!.Seconds <= 0 || sleep.Seconds > most))
+        {
+            errors.Invalid(path.Child("sleep"), sleep.Seconds, string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"must be greater than 0 and less than terminationGracePeriodSeconds ({most}). Enable AllowPodLifecycleSleepActionZeroValue feature gate for zero sleep."));
+        }
         if (count == 0)
             errors.Required(path, "must specify a handler type");
     }

@@ -6,15 +6,7 @@ namespace Minke.Api;
 /// <summary>Tolerations, affinity and topology spread.</summary>
 internal static class SchedulingRules
 {
-    private static readonly string[] TaintEffects = [TaintEffect.NoSchedule, TaintEffect.PreferNoSchedule, TaintEffect.NoExecute];
-
-    public static void Validate(PodSpec spec, FieldPath path, FieldErrors errors)
-    {
-        if (spec.Affinity is { } affinity)
-            ValidateAffinity(affinity, path.Child("affinity"), errors);
-        ValidateTolerations(spec.Tolerations, path.Child("tolerations"), errors);
-        ValidateSpread(spec.TopologySpreadConstraints, path.Child("topologySpreadConstraints"), errors);
-    }
+    public static readonly string[] TaintEffects = [TaintEffect.NoSchedule, TaintEffect.PreferNoSchedule, TaintEffect.NoExecute];
 
     public static void ValidateTolerations(ApiList<Toleration> tolerations, FieldPath path, FieldErrors errors)
     {
@@ -30,7 +22,8 @@ internal static class SchedulingRules
             switch (toleration.Operator)
             {
                 case TolerationOperator.Equal or "":
-                    PodRules.Each(Names.LabelValue(toleration.Value), at.Child("operator"), toleration.Value, errors);
+                    if (string.Join(';', Names.LabelValue(toleration.Value)) is { Length: > 0 } wrong)
+                        errors.Invalid(at.Child("operator"), toleration.Value, wrong);
                     break;
                 case TolerationOperator.Exists:
                     if (toleration.Value.Length > 0)
@@ -73,8 +66,10 @@ internal static class SchedulingRules
         }
     }
 
-    private static void ValidateAffinity(Affinity affinity, FieldPath path, FieldErrors errors)
+    public static void ValidateAffinity(Affinity? affinity, FieldPath path, FieldErrors errors)
     {
+        if (affinity is null)
+            return;
         if (affinity.NodeAffinity is { } node)
         {
             var at = path.Child("nodeAffinity");
@@ -173,12 +168,58 @@ internal static class SchedulingRules
         ValidateLabelSelector(term.NamespaceSelector, path.Child("namespaceSelector"), errors);
         foreach (var name in term.Namespaces)
             PodRules.Each(Names.Dns1123Label(name), path.Child("namespace"), name, errors);
+        ValidateLabelKeys(term.MatchLabelKeys, term.LabelSelector, path.Child("matchLabelKeys"), errors);
+        ValidateLabelKeys(term.MismatchLabelKeys, term.LabelSelector, path.Child("mismatchLabelKeys"), errors);
+        ValidateMergedKeys(term, path, errors);
         if (term.TopologyKey.Length == 0)
             errors.Required(path.Child("topologyKey"), "can not be empty");
         PodRules.Each(Names.QualifiedName(term.TopologyKey), path.Child("topologyKey"), term.TopologyKey, errors);
     }
 
-    private static void ValidateSpread(ApiList<TopologySpreadConstraint> constraints, FieldPath path, FieldErrors errors)
+    private static void ValidateLabelKeys(ApiList<string> keys, LabelSelector? selector, FieldPath path, FieldErrors errors)
+    {
+        if (keys.IsEmpty)
+            return;
+        if (selector is null)
+        {
+            errors.Forbidden(path, "must not be specified when labelSelector is not set");
+            return;
+        }
+        for (var i = 0; i < keys.Count; i++)
+            PodRules.Each(Names.QualifiedName(keys[i]), path.Index(i), keys[i], errors);
+    }
+
+    /// <summary>By now the selector holds what the keys stood for, so a key met twice there was in both to begin with.</summary>
+    private static void ValidateMergedKeys(PodAffinityTerm term, FieldPath path, FieldErrors errors)
+    {
+        if (term.LabelSelector is { } selector)
+        {
+            var seen = selector.MatchLabels.Keys.ToHashSet(StringComparer.Ordinal);
+            foreach (var expression in selector.MatchExpressions)
+            {
+                var index = IndexOf(term.MatchLabelKeys, expression.Key);
+                if (!seen.Add(expression.Key) && index >= 0)
+                    errors.Invalid(path.Index(index), expression.Key, "exists in both matchLabelKeys and labelSelector");
+            }
+        }
+        for (var i = 0; i < term.MatchLabelKeys.Count; i++)
+        {
+            if (term.MismatchLabelKeys.Contains(term.MatchLabelKeys[i]))
+                errors.Invalid(path.Child("matchLabelKeys").Index(i), term.MatchLabelKeys[i], "exists in both matchLabelKeys and mismatchLabelKeys");
+        }
+    }
+
+    private static int IndexOf(ApiList<string> items, string item)
+    {
+        for (var i = 0; i < items.Count; i++)
+        {
+            if (items[i] == item)
+                return i;
+        }
+        return -1;
+    }
+
+    public static void ValidateSpread(ApiList<TopologySpreadConstraint> constraints, FieldPath path, FieldErrors errors)
     {
         for (var i = 0; i < constraints.Count; i++)
         {
@@ -187,18 +228,11 @@ internal static class SchedulingRules
                 errors.Invalid(at.Child("maxSkew"), constraint.MaxSkew, "must be greater than zero");
             if (constraint.TopologyKey.Length == 0)
                 errors.Required(at.Child("topologyKey"), "can not be empty");
-            else
-                PodRules.Each(Names.QualifiedName(constraint.TopologyKey), at.Child("topologyKey"), constraint.TopologyKey, errors);
             if (constraint.WhenUnsatisfiable is not (UnsatisfiableConstraintAction.DoNotSchedule or UnsatisfiableConstraintAction.ScheduleAnyway))
                 errors.NotSupported(at.Child("whenUnsatisfiable"), constraint.WhenUnsatisfiable, [UnsatisfiableConstraintAction.DoNotSchedule, UnsatisfiableConstraintAction.ScheduleAnyway]);
-            for (var j = 0; j < i; j++)
-            {
-                if (constraints[j].TopologyKey == constraint.TopologyKey && constraints[j].WhenUnsatisfiable == constraint.WhenUnsatisfiable)
-                {
-                    errors.Duplicate(at.Child("{topologyKey, whenUnsatisfiable}"), $"{{{constraint.TopologyKey}, {constraint.WhenUnsatisfiable}}}");
-                    break;
-                }
-            }
+            // Of two alike the first is named.
+            if (constraints.Skip(i + 1).Any(other => other.TopologyKey == constraint.TopologyKey && other.WhenUnsatisfiable == constraint.WhenUnsatisfiable))
+                errors.Duplicate(at.Child("{topologyKey, whenUnsatisfiable}"), $"{{{constraint.TopologyKey}, {constraint.WhenUnsatisfiable}}}");
             if (constraint.MinDomains is { } minDomains)
             {
                 if (minDomains <= 0)
@@ -208,13 +242,29 @@ internal static class SchedulingRules
             }
             ValidateInclusion(constraint.NodeAffinityPolicy, at.Child("nodeAffinityPolicy"), errors);
             ValidateInclusion(constraint.NodeTaintsPolicy, at.Child("nodeTaintsPolicy"), errors);
+            ValidateSpreadKeys(constraint, at.Child("matchLabelKeys"), errors);
             ValidateLabelSelector(constraint.LabelSelector, at.Child("labelSelector"), errors);
+        }
+    }
+
+    private static void ValidateSpreadKeys(TopologySpreadConstraint constraint, FieldPath path, FieldErrors errors)
+    {
+        if (constraint.MatchLabelKeys.IsEmpty)
+            return;
+        if (constraint.LabelSelector is null)
+            errors.Forbidden(path, "must not be specified when labelSelector is not set");
+        for (var i = 0; i < constraint.MatchLabelKeys.Count; i++)
+        {
+            var key = constraint.MatchLabelKeys[i];
+            PodRules.Each(Names.QualifiedName(key), path.Index(i), key, errors);
+            if (constraint.LabelSelector is { } selector && (selector.MatchLabels.ContainsKey(key) || selector.MatchExpressions.Any(expression => expression.Key == key)))
+                errors.Invalid(path.Index(i), key, "exists in both matchLabelKeys and labelSelector");
         }
     }
 
     private static void ValidateInclusion(string? policy, FieldPath path, FieldErrors errors)
     {
         if (policy is not null and not (NodeInclusionPolicy.Ignore or NodeInclusionPolicy.Honor))
-            errors.NotSupported(path, policy, [NodeInclusionPolicy.Ignore, NodeInclusionPolicy.Honor]);
+            errors.NotSupported(path, policy, [NodeInclusionPolicy.Honor, NodeInclusionPolicy.Ignore]);
     }
 }

@@ -7,6 +7,7 @@ namespace Minke.Api;
 internal static partial class SecurityRules
 {
     private const string UserRange = "must be between 0 and 2147483647, inclusive";
+    private const int MaxPath = 4095;
     private const string SysctlSegment = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?";
     private const string SysctlContainsSlash = "(" + SysctlSegment + @"[\./])*" + SysctlSegment;
 
@@ -14,11 +15,8 @@ internal static partial class SecurityRules
 
     public static void ValidatePod(PodSpec spec, FieldPath path, FieldErrors errors)
     {
-        if (spec.SecurityContext is not { } context)
-            return;
+        var context = spec.SecurityContext ?? new();
         var at = path.Child("securityContext");
-        if (spec.ShareProcessNamespace == true && spec.HostPID)
-            errors.Invalid(path.Child("shareProcessNamespace"), true, "ShareProcessNamespace and HostPID cannot both be enabled");
         if (context.FsGroup is { } fsGroup)
             Id(fsGroup, at.Child("fsGroup"), errors);
         if (context.RunAsUser is { } user)
@@ -27,13 +25,15 @@ internal static partial class SecurityRules
             Id(group, at.Child("runAsGroup"), errors);
         for (var i = 0; i < context.SupplementalGroups.Count; i++)
             Id(context.SupplementalGroups[i], at.Child("supplementalGroups").Index(i), errors);
+        if (spec.ShareProcessNamespace == true && spec.HostPID)
+            errors.Invalid(at.Child("shareProcessNamespace"), true, "ShareProcessNamespace and HostPID cannot both be enabled");
         ValidateSysctls(spec, context, at.Child("sysctls"), errors);
         if (context.FsGroupChangePolicy is { } change && change is not (PodFSGroupChangePolicy.OnRootMismatch or PodFSGroupChangePolicy.Always))
-            errors.NotSupported(at.Child("fsGroupChangePolicy"), change, [PodFSGroupChangePolicy.OnRootMismatch, PodFSGroupChangePolicy.Always]);
-        if (context.SupplementalGroupsPolicy is { } policy && policy is not (SupplementalGroupsPolicy.Merge or SupplementalGroupsPolicy.Strict))
-            errors.NotSupported(at.Child("supplementalGroupsPolicy"), policy, [SupplementalGroupsPolicy.Merge, SupplementalGroupsPolicy.Strict]);
+            errors.NotSupported(at.Child("fsGroupChangePolicy"), change, [PodFSGroupChangePolicy.Always, PodFSGroupChangePolicy.OnRootMismatch]);
         ValidateSeccomp(context.SeccompProfile, at.Child("seccompProfile"), errors);
         ValidateAppArmor(context.AppArmorProfile, at.Child("appArmorProfile"), errors);
+        if (context.SupplementalGroupsPolicy is { } policy && policy is not (SupplementalGroupsPolicy.Merge or SupplementalGroupsPolicy.Strict))
+            errors.NotSupported(at.Child("supplementalGroupsPolicy"), policy, [SupplementalGroupsPolicy.Merge, SupplementalGroupsPolicy.Strict]);
     }
 
     public static void ValidateContainer(SecurityContext? context, FieldPath path, FieldErrors errors, bool hostUsers)
@@ -48,7 +48,7 @@ internal static partial class SecurityRules
         {
             if (procMount is not (ProcMountType.Default or ProcMountType.Unmasked))
                 errors.NotSupported(path.Child("procMount"), procMount, [ProcMountType.Default, ProcMountType.Unmasked]);
-            else if (procMount == ProcMountType.Unmasked && hostUsers)
+            if (procMount == ProcMountType.Unmasked && hostUsers)
                 errors.Invalid(path.Child("procMount"), procMount, "`hostUsers` must be false to use `Unmasked`");
         }
         ValidateSeccomp(context.SeccompProfile, path.Child("seccompProfile"), errors);
@@ -91,43 +91,52 @@ internal static partial class SecurityRules
 
     private static void ValidateSeccomp(SeccompProfile? profile, FieldPath path, FieldErrors errors)
     {
-        if (profile is not null)
-            ValidateProfile(profile.Type, profile.LocalhostProfile, path, errors, isAppArmor: false);
+        if (profile is null)
+            return;
+        if (profile.Type.Length == 0)
+            errors.Required(path.Child("type"), "type is required when seccompProfile is set");
+        else if (!ProfileTypes.Contains(profile.Type))
+            errors.NotSupported(path.Child("type"), profile.Type, ProfileTypes);
+        if (profile.Type != SeccompProfileType.Localhost)
+        {
+            if (profile.LocalhostProfile is not null)
+            {
+                errors.Invalid(path.Child("localhostProfile"), new GoText($"core.SeccompProfile{{Type:{FieldErrors.Quote(profile.Type)}, LocalhostProfile:{FieldErrors.Quote(profile.LocalhostProfile)}}}"),
+                    "can only be set when seccomp type is Localhost");
+            }
+        }
+        else if (profile.LocalhostProfile is null)
+            errors.Required(path.Child("localhostProfile"), "must be set when seccomp type is Localhost");
+        else
+            VolumeRules.ValidateLocalDescendingPath(profile.LocalhostProfile, path.Child("localhostProfile"), errors);
     }
 
     private static void ValidateAppArmor(AppArmorProfile? profile, FieldPath path, FieldErrors errors)
     {
-        if (profile is not null)
-            ValidateProfile(profile.Type, profile.LocalhostProfile, path, errors, isAppArmor: true);
-    }
-
-    private static void ValidateProfile(string type, string? localhost, FieldPath path, FieldErrors errors, bool isAppArmor)
-    {
-        switch (type)
+        if (profile is null)
+            return;
+        var localhost = path.Child("localhostProfile");
+        switch (profile.Type)
         {
-            case SeccompProfileType.Localhost when isAppArmor:
-                if (localhost is null)
-                    errors.Required(path.Child("localhostProfile"), "must be set when AppArmor type is Localhost");
-                else if (localhost.Trim() != localhost)
-                    errors.Invalid(path.Child("localhostProfile"), localhost, "must not be padded with whitespace");
-                else if (localhost.Length == 0)
-                    errors.Required(path.Child("localhostProfile"), "must be set when AppArmor type is Localhost");
+            case AppArmorProfileType.Localhost:
+                if (profile.LocalhostProfile is null)
+                    errors.Required(localhost, "must be set when AppArmor type is Localhost");
+                else if (profile.LocalhostProfile.Trim() != profile.LocalhostProfile)
+                    errors.Invalid(localhost, profile.LocalhostProfile, "must not be padded with whitespace");
+                else if (profile.LocalhostProfile.Length == 0)
+                    errors.Required(localhost, "must be set when AppArmor type is Localhost");
+                if (profile.LocalhostProfile?.Length > MaxPath)
+                    errors.TooLong(localhost, MaxPath);
                 break;
-            case SeccompProfileType.Localhost:
-                if (localhost is null)
-                    errors.Required(path.Child("localhostProfile"), "must be set when seccomp type is Localhost");
-                else
-                    VolumeRules.ValidateLocalDescendingPath(localhost, path.Child("localhostProfile"), errors);
-                break;
-            case SeccompProfileType.RuntimeDefault or SeccompProfileType.Unconfined:
-                if (localhost is not null)
-                    errors.Invalid(path.Child("localhostProfile"), localhost, isAppArmor ? "can only be set when AppArmor type is Localhost" : "can only be set when seccomp type is Localhost");
+            case AppArmorProfileType.RuntimeDefault or AppArmorProfileType.Unconfined:
+                if (profile.LocalhostProfile is not null)
+                    errors.Invalid(localhost, profile.LocalhostProfile, "can only be set when AppArmor type is Localhost");
                 break;
             case "":
-                errors.Required(path.Child("type"), isAppArmor ? "type is required when appArmorProfile is set" : "type is required when seccompProfile is set");
+                errors.Required(path.Child("type"), "type is required when appArmorProfile is set");
                 break;
             default:
-                errors.NotSupported(path.Child("type"), type, ProfileTypes);
+                errors.NotSupported(path.Child("type"), profile.Type, ProfileTypes);
                 break;
         }
     }

@@ -10,36 +10,36 @@ internal static class VolumeRules
     private const string FileModeRange = "must be a number between 0 and 0777 (octal), both inclusive";
 
     private static readonly string[] HostPathTypes =
-        ["", HostPathType.DirectoryOrCreate, HostPathType.Directory, HostPathType.FileOrCreate, HostPathType.File, HostPathType.Socket, HostPathType.CharDevice, HostPathType.BlockDevice];
+        ["", HostPathType.BlockDevice, HostPathType.CharDevice, HostPathType.Directory, HostPathType.DirectoryOrCreate, HostPathType.File, HostPathType.FileOrCreate, HostPathType.Socket];
     private static readonly string[] DownwardFields = ["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
     private static readonly string[] DownwardResources =
-        ["limits.cpu", "limits.memory", "limits.ephemeral-storage", "requests.cpu", "requests.memory", "requests.ephemeral-storage"];
+        ["limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory"];
 
     /// <summary>The volumes by name, for the mounts.</summary>
-    public static Dictionary<string, Volume> Validate(ApiList<Volume> volumes, FieldPath path, FieldErrors errors)
+    public static Dictionary<string, Volume> Validate(ApiList<Volume> volumes, string podName, FieldPath path, FieldErrors errors, bool isTemplate)
     {
         var byName = new Dictionary<string, Volume>(StringComparer.Ordinal);
         for (var i = 0; i < volumes.Count; i++)
         {
             var (volume, at) = (volumes[i], path.Index(i));
             var before = errors.Count;
-            ValidateSource(volume, at, errors);
-            var isNamed = false;
+            ValidateSource(volume, podName, at, errors, isTemplate);
             if (volume.Name.Length == 0)
                 errors.Required(at.Child("name"));
-            else if (Names.Dns1123Label(volume.Name).ToList() is { Count: > 0 } wrong)
-                PodRules.Each(wrong, at.Child("name"), volume.Name, errors);
-            else if (byName.ContainsKey(volume.Name))
-                errors.Duplicate(at.Child("name"), volume.Name);
             else
-                isNamed = true;
-            if (isNamed && errors.Count == before)
+                PodRules.Each(Names.Dns1123Label(volume.Name), at.Child("name"), volume.Name, errors);
+            if (byName.ContainsKey(volume.Name))
+                errors.Duplicate(at.Child("name"), volume.Name);
+            if (errors.Count == before)
                 byName[volume.Name] = volume;
+            var claim = volume.PersistentVolumeClaim?.ClaimName;
+            if (claim is not null && podName.Length > 0 && volumes.Any(other => other.Ephemeral is not null && claim == podName + "-" + other.Name))
+                errors.Invalid(at.Child("persistentVolumeClaim").Child("claimName"), claim, "must not reference a PVC that gets created for an ephemeral volume");
         }
         return byName;
     }
 
-    private static void ValidateSource(Volume volume, FieldPath path, FieldErrors errors)
+    private static void ValidateSource(Volume volume, string podName, FieldPath path, FieldErrors errors, bool isTemplate)
     {
         var count = 0;
         // The first source speaks for itself; any further one is forbidden.
@@ -63,8 +63,16 @@ internal static class VolumeRules
                 errors.Required(path.Child("gitRepo").Child("repository"));
             ValidateLocalDescendingPath(volume.GitRepo.Directory, path.Child("gitRepo").Child("directory"), errors);
         }
-        Begins(volume.GcePersistentDisk, "gcePersistentDisk");
-        Begins(volume.AwsElasticBlockStore, "awsElasticBlockStore");
+        if (Begins(volume.GcePersistentDisk, "gcePersistentDisk"))
+        {
+            Need(volume.GcePersistentDisk!.PdName, path.Child("persistentDisk").Child("pdName"), errors);
+            Within255(volume.GcePersistentDisk.Partition, path.Child("persistentDisk").Child("partition"), errors, 1);
+        }
+        if (Begins(volume.AwsElasticBlockStore, "awsElasticBlockStore"))
+        {
+            Need(volume.AwsElasticBlockStore!.VolumeID, path.Child("awsElasticBlockStore").Child("volumeID"), errors);
+            Within255(volume.AwsElasticBlockStore.Partition, path.Child("awsElasticBlockStore").Child("partition"), errors, 1);
+        }
         if (Begins(volume.Secret, "secret"))
             ValidateKeyed(volume.Secret!.SecretName, "secretName", volume.Secret.Items, volume.Secret.DefaultMode, path.Child("secret"), errors);
         if (Begins(volume.Nfs, "nfs"))
@@ -78,6 +86,7 @@ internal static class VolumeRules
         {
             Need(volume.Iscsi!.TargetPortal, path.Child("iscsi").Child("targetPortal"), errors);
             Need(volume.Iscsi.Iqn, path.Child("iscsi").Child("iqn"), errors);
+            Within255(volume.Iscsi.Lun, path.Child("iscsi").Child("lun"), errors, 0);
         }
         if (Begins(volume.Glusterfs, "glusterfs"))
         {
@@ -87,9 +96,16 @@ internal static class VolumeRules
         Begins(volume.Flocker, "flocker");
         if (Begins(volume.PersistentVolumeClaim, "persistentVolumeClaim"))
             Need(volume.PersistentVolumeClaim!.ClaimName, path.Child("persistentVolumeClaim").Child("claimName"), errors);
-        Begins(volume.Rbd, "rbd");
-        Begins(volume.Cinder, "cinder");
-        Begins(volume.Cephfs, "cephFS");
+        if (Begins(volume.Rbd, "rbd"))
+        {
+            if (volume.Rbd!.Monitors.IsEmpty)
+                errors.Required(path.Child("rbd").Child("monitors"));
+            Need(volume.Rbd.Image, path.Child("rbd").Child("image"), errors);
+        }
+        if (Begins(volume.Cinder, "cinder"))
+            Need(volume.Cinder!.VolumeID, path.Child("cinder").Child("volumeID"), errors);
+        if (Begins(volume.Cephfs, "cephFS") && volume.Cephfs!.Monitors.IsEmpty)
+            errors.Required(path.Child("cephfs").Child("monitors"));
         Begins(volume.Quobyte, "quobyte");
         if (Begins(volume.DownwardAPI, "downwarAPI"))
         {
@@ -97,26 +113,40 @@ internal static class VolumeRules
             ValidateDownward(volume.DownwardAPI.Items, path.Child("downwardAPI"), errors);
         }
         Begins(volume.Fc, "fc");
-        Begins(volume.FlexVolume, "flexVolume");
+        if (Begins(volume.FlexVolume, "flexVolume"))
+            Need(volume.FlexVolume!.Driver, path.Child("flexVolume").Child("driver"), errors);
         if (Begins(volume.ConfigMap, "configMap"))
             ValidateKeyed(volume.ConfigMap!.Name, "name", volume.ConfigMap.Items, volume.ConfigMap.DefaultMode, path.Child("configMap"), errors);
-        Begins(volume.AzureFile, "azureFile");
-        Begins(volume.VsphereVolume, "vsphereVolume");
-        Begins(volume.PhotonPersistentDisk, "photonPersistentDisk");
-        Begins(volume.PortworxVolume, "portworxVolume");
-        Begins(volume.AzureDisk, "azureDisk");
+        if (Begins(volume.AzureFile, "azureFile"))
+        {
+            Need(volume.AzureFile!.SecretName, path.Child("azureFile").Child("secretName"), errors);
+            Need(volume.AzureFile.ShareName, path.Child("azureFile").Child("shareName"), errors);
+        }
+        if (Begins(volume.VsphereVolume, "vsphereVolume"))
+            Need(volume.VsphereVolume!.VolumePath, path.Child("vsphereVolume").Child("volumePath"), errors);
+        if (Begins(volume.PhotonPersistentDisk, "photonPersistentDisk"))
+            Need(volume.PhotonPersistentDisk!.PdID, path.Child("photonPersistentDisk").Child("pdID"), errors);
+        if (Begins(volume.PortworxVolume, "portworxVolume"))
+            Need(volume.PortworxVolume!.VolumeID, path.Child("portworxVolume").Child("volumeID"), errors);
+        if (Begins(volume.AzureDisk, "azureDisk"))
+        {
+            Need(volume.AzureDisk!.DiskName, path.Child("azureDisk").Child("diskName"), errors);
+            Need(volume.AzureDisk.DiskURI, path.Child("azureDisk").Child("diskURI"), errors);
+        }
         Begins(volume.Storageos, "storageos");
         if (Begins(volume.Projected, "projected"))
             ValidateProjected(volume.Projected!, path.Child("projected"), errors);
         Begins(volume.ScaleIO, "scaleIO");
         if (Begins(volume.Csi, "csi"))
-            Need(volume.Csi!.Driver, path.Child("csi").Child("driver"), errors);
-        if (Begins(volume.Ephemeral, "ephemeral") && volume.Ephemeral!.VolumeClaimTemplate is null)
-            errors.Required(path.Child("ephemeral").Child("volumeClaimTemplate"));
+            ValidateCsi(volume.Csi!, path.Child("csi"), errors);
+        if (Begins(volume.Ephemeral, "ephemeral"))
+            ValidateEphemeral(volume, podName, path, errors);
         if (Begins(volume.Image, "image"))
         {
-            Need(volume.Image!.Reference, path.Child("image").Child("reference"), errors);
-            ContainerRules.ValidatePullPolicy(volume.Image.PullPolicy, path.Child("image").Child("pullPolicy"), errors);
+            // A template may leave the image to whoever fills it in.
+            if (!isTemplate)
+                Need(volume.Image!.Reference, path.Child("image").Child("reference"), errors);
+            ContainerRules.ValidatePullPolicy(volume.Image!.PullPolicy, path.Child("image").Child("pullPolicy"), errors);
         }
         if (count == 0)
             errors.Required(path, "must specify a volume type");
@@ -126,6 +156,44 @@ internal static class VolumeRules
     {
         if (value.Length == 0)
             errors.Required(path);
+    }
+
+    private static void Within255(int value, FieldPath path, FieldErrors errors, int shownMin)
+    {
+        if (value is < 0 or > 255)
+            errors.Invalid(path, value, $"must be between {PodRules.Number(shownMin)} and 255, inclusive");
+    }
+
+    private static void ValidateCsi(CSIVolumeSource csi, FieldPath path, FieldErrors errors)
+    {
+        if (csi.Driver.Length == 0)
+            errors.Required(path.Child("driver"));
+        if (csi.Driver.Length > Names.MaxLabelLength)
+            errors.TooLong(path.Child("driver"), Names.MaxLabelLength);
+        PodRules.Each(Names.Dns1123Subdomain(csi.Driver.ToLowerInvariant()), path.Child("driver"), csi.Driver, errors);
+        if (csi.NodePublishSecretRef is { Name.Length: 0 })
+            errors.Required(path.Child("nodePublishSecretRef").Child("name"));
+    }
+
+    private static void ValidateEphemeral(Volume volume, string podName, FieldPath path, FieldErrors errors)
+    {
+        var at = path.Child("ephemeral").Child("volumeClaimTemplate");
+        if (volume.Ephemeral!.VolumeClaimTemplate is { } template)
+        {
+            ObjectMetaRules.Labels(template.Metadata.Labels, at.Child("metadata").Child("labels"), errors);
+            ObjectMetaRules.Annotations(template.Metadata.Annotations, at.Child("metadata").Child("annotations"), errors);
+            ClaimRules.ValidateSpec(template.Spec, at.Child("spec"), errors);
+        }
+        else
+        {
+            errors.Required(at);
+        }
+        if (podName.Length > 0 && volume.Name.Length > 0)
+        {
+            var claim = podName + "-" + volume.Name;
+            foreach (var error in Names.Dns1123Subdomain(claim))
+                errors.Invalid(path.Child("name"), volume.Name, $"PVC name {FieldErrors.Quote(claim)}: {error}");
+        }
     }
 
     private static void ValidateHostPath(HostPathVolumeSource source, FieldPath path, FieldErrors errors)
@@ -148,7 +216,7 @@ internal static class VolumeRules
         ValidateItems(items, path, errors);
     }
 
-    private static void ValidateItems(ApiList<KeyToPath> items, FieldPath path, FieldErrors errors)
+    private static void ValidateItems(ApiList<KeyToPath> items, FieldPath path, FieldErrors errors, Action<KeyToPath>? after = null)
     {
         for (var i = 0; i < items.Count; i++)
         {
@@ -157,6 +225,7 @@ internal static class VolumeRules
             Need(items[i].Path, at.Child("path"), errors);
             ValidateLocalNonReserved(items[i].Path, at.Child("path"), errors);
             ValidateMode(items[i].Mode, at.Child("mode"), errors);
+            after?.Invoke(items[i]);
         }
     }
 
@@ -188,63 +257,54 @@ internal static class VolumeRules
     private static void ValidateProjected(ProjectedVolumeSource projected, FieldPath path, FieldErrors errors)
     {
         ValidateMode(projected.DefaultMode, path.Child("defaultMode"), errors);
-        var paths = new HashSet<string>(StringComparer.Ordinal);
+        var taken = new HashSet<string>(StringComparer.Ordinal);
+        void Place(string place, string shown)
+        {
+            if (place.Length > 0 && !taken.Add(place))
+                errors.Invalid(path, shown, "conflicting duplicate paths");
+        }
         for (var i = 0; i < projected.Sources.Count; i++)
         {
             var (source, at) = (projected.Sources[i], path.Child("sources").Index(i));
-            var count = 0;
-            bool Begins(object? one, string name)
+            if (source.Secret is { } secret)
             {
-                if (one is null)
-                    return false;
-                if (count++ == 0)
-                    return true;
-                errors.Forbidden(at.Child(name), "may not specify more than 1 volume type");
-                return false;
+                Need(secret.Name, at.Child("secret").Child("name"), errors);
+                ValidateItems(secret.Items, at.Child("secret"), errors, item => Place(item.Path, secret.Name));
             }
-            void Place(string place, FieldPath where)
+            if (source.ConfigMap is { } configMap)
             {
-                if (place.Length > 0 && !paths.Add(place))
-                    errors.Invalid(where, place, "conflicting duplicate paths");
+                Need(configMap.Name, at.Child("configMap").Child("name"), errors);
+                ValidateItems(configMap.Items, at.Child("configMap"), errors, item => Place(item.Path, configMap.Name));
             }
-            if (Begins(source.Secret, "secret"))
+            if (source.DownwardAPI is { } downward)
             {
-                Need(source.Secret!.Name, at.Child("secret").Child("name"), errors);
-                ValidateItems(source.Secret.Items, at.Child("secret"), errors);
-                foreach (var item in source.Secret.Items)
-                    Place(item.Path, path);
+                foreach (var item in downward.Items)
+                {
+                    ValidateDownward([item], at.Child("downwardAPI"), errors);
+                    Place(item.Path, item.Path);
+                }
             }
-            if (Begins(source.ConfigMap, "configMap"))
-            {
-                Need(source.ConfigMap!.Name, at.Child("configMap").Child("name"), errors);
-                ValidateItems(source.ConfigMap.Items, at.Child("configMap"), errors);
-                foreach (var item in source.ConfigMap.Items)
-                    Place(item.Path, path);
-            }
-            if (Begins(source.DownwardAPI, "downwardAPI"))
-            {
-                ValidateDownward(source.DownwardAPI!.Items, at.Child("downwardAPI"), errors);
-                foreach (var item in source.DownwardAPI.Items)
-                    Place(item.Path, path);
-            }
-            if (Begins(source.ServiceAccountToken, "serviceAccountToken"))
-            {
-                var token = source.ServiceAccountToken!;
-                if (token.ExpirationSeconds is < MinTokenSeconds)
-                    errors.Invalid(at.Child("serviceAccountToken").Child("expirationSeconds"), token.ExpirationSeconds, "may not specify a duration less than 10 minutes");
-                if (token.ExpirationSeconds is > MaxTokenSeconds)
-                    errors.Invalid(at.Child("serviceAccountToken").Child("expirationSeconds"), token.ExpirationSeconds, "may not specify a duration larger than 2^32 seconds");
-                if (token.Path.Length == 0)
-                    errors.Required(at.Child("serviceAccountToken").Child("path"));
-                else
-                    ValidateLocalNonReserved(token.Path, at.Child("serviceAccountToken").Child("path"), errors);
-                Place(token.Path, path);
-            }
-            if (Begins(source.ClusterTrustBundle, "clusterTrustBundle"))
-                Need(source.ClusterTrustBundle!.Path, at.Child("clusterTrustBundle").Child("path"), errors);
-            if (count == 0)
-                errors.Required(at, "must specify a volume type");
+            if (source.ServiceAccountToken is { } token)
+                ValidateToken(token, path, at.Child("serviceAccountToken"), errors);
+            if (source.ClusterTrustBundle is { } bundle)
+                Need(bundle.Path, at.Child("clusterTrustBundle").Child("path"), errors);
+            object?[] kinds = [source.Secret, source.ConfigMap, source.DownwardAPI, source.ServiceAccountToken, source.ClusterTrustBundle];
+            if (kinds.Count(kind => kind is not null) > 1)
+                errors.Forbidden(at, "may not specify more than 1 volume type per source");
         }
+    }
+
+    /// <param name="volume">The projected volume's path: upstream names it, not the source's, when the token's path is wrong.</param>
+    private static void ValidateToken(ServiceAccountTokenProjection token, FieldPath volume, FieldPath path, FieldErrors errors)
+    {
+        if (token.ExpirationSeconds is < MinTokenSeconds)
+            errors.Invalid(path.Child("expirationSeconds"), token.ExpirationSeconds, "may not specify a duration less than 10 minutes");
+        if (token.ExpirationSeconds is > MaxTokenSeconds)
+            errors.Invalid(path.Child("expirationSeconds"), token.ExpirationSeconds, "may not specify a duration larger than 2^32 seconds");
+        if (token.Path.Length == 0)
+            errors.Required(volume.Child("path"));
+        else
+            ValidateLocalNonReserved(token.Path, volume.Child("path"), errors);
     }
 
     private static void ValidateMode(int? mode, FieldPath path, FieldErrors errors)
