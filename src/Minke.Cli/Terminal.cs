@@ -15,6 +15,9 @@ public sealed class Terminal
     /// <summary>Whether a person watches the output: colours, and a view that redraws itself.</summary>
     public required bool IsInteractive { get; init; }
 
+    /// <summary>What to type to get here again: the script says how it was called.</summary>
+    public string CommandName { get; init; } = Environment.GetEnvironmentVariable("MINKE_COMMAND") is { Length: > 0 } typed ? typed : "minke";
+
     public static Terminal Standard() => new()
     {
         In = Console.In,

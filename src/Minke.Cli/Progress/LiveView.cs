@@ -11,7 +11,8 @@ internal sealed class LiveView(IAnsiConsole console) : IProgressView
     private readonly List<PodTimeline> _pods = [];
     private LiveDisplayContext? _live;
 
-    public void Say(string line) => console.WriteLine(line);
+    // Past the console: a command to copy must not be broken at the width of the screen.
+    public void Say(string line) => console.Profile.Out.Writer.WriteLine(line);
 
     public void Show(PodTimeline pod, IReadOnlyList<PodStep> steps)
     {

@@ -26,8 +26,8 @@ internal sealed class PodTimeline(string @namespace, string name, TimeSpan began
     public Readiness Readiness { get; private set; } = new(ReadyState.Waiting, "Pending");
     public string Address { get; private set; } = "";
 
-    /// <summary>Ports containers say they listen on.</summary>
-    public IReadOnlyList<int> Ports { get; private set; } = [];
+    /// <summary>Where its containers say they listen: <c>10.42.0.2:5432</c>, or a URL where the port is named http.</summary>
+    public IReadOnlyList<string> Endpoints { get; private set; } = [];
 
     /// <summary>Takes in a new state of the pod; gives the steps it had not reached before.</summary>
     public IReadOnlyList<PodStep> See(JsonObject pod, TimeSpan now)
@@ -47,8 +47,7 @@ internal sealed class PodTimeline(string @namespace, string name, TimeSpan began
 
         Readiness = Readiness.Of(pod);
         Address = Readiness.Text(pod["status"], "podIP");
-        Ports = [.. Readiness.Items(pod["spec"]?["containers"]).SelectMany(container => Readiness.Items(container["ports"]))
-            .Select(port => int.TryParse(Readiness.Text(port, "containerPort"), out var number) ? number : 0).Where(port => port > 0)];
+        Endpoints = [.. Readiness.Items(pod["spec"]?["containers"]).SelectMany(container => Readiness.Items(container["ports"])).Select(Endpoint)];
         if (Readiness.State == ReadyState.Ready)
             Reach(Readiness.Text(pod["status"], "phase") == "Succeeded" ? "succeeded" : "ready", now);
         else if (Readiness.State == ReadyState.Failed)
@@ -78,6 +77,12 @@ internal sealed class PodTimeline(string @namespace, string name, TimeSpan began
                 break;
         }
         return [.. _steps.Skip(reached)];
+    }
+
+    private string Endpoint(JsonObject port)
+    {
+        var place = $"{Address}:{Readiness.Text(port, "containerPort")}";
+        return Readiness.Text(port, "name") is "http" or "web" ? $"http://{place}/" : place;
     }
 
     private void Reach(string step, TimeSpan now)

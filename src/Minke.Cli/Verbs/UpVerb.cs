@@ -127,16 +127,17 @@ internal sealed class UpVerb(IClusterHost host, Terminal terminal, StopSignal st
         await view.LiveAsync(() => watch.WaitAsync(options.Timeout, stop.Token));
         view.Say($"everything ready {Elapsed} after the command was typed");
         foreach (var pod in watch.Pods.Where(pod => pod.Address.Length > 0))
-            view.Say($"  {pod.FullName}  {(pod.Ports.Count == 0 ? pod.Address : string.Join(' ', pod.Ports.Select(port => $"{pod.Address}:{port}")))}");
+            view.Say($"  {pod.FullName}  {(pod.Endpoints.Count == 0 ? pod.Address : string.Join(' ', pod.Endpoints))}");
     }
 
     private void SayNext(DataDirectory data, IProgressView view, bool isDetached)
     {
         var where = data.Root == DataDirectory.Default ? "" : $" --data-dir {data.Root}";
         view.Say("");
-        view.Say($"  sudo minke kubeconfig --merge{where}    adds the context \"minke\" to your kubeconfig");
+        var minke = terminal.CommandName;
+        view.Say($"  sudo {minke} kubeconfig --merge{where}    adds the context \"minke\" to your kubeconfig");
         view.Say("  kubectl --context minke get pods -A");
-        view.Say(isDetached ? $"  sudo minke down{where}" : "  Ctrl-C stops the cluster and its pods");
+        view.Say(isDetached ? $"  sudo {minke} down{where}" : "  Ctrl-C stops the cluster and its pods");
     }
 
     internal static Kubeconfig KubeconfigOf(DataDirectory data)

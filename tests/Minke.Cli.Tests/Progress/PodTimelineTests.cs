@@ -17,7 +17,7 @@ public class PodTimelineTests
              "containerStatuses":[{"name":"web","state":{"running":{}}}]}
             """, 140));
         Assert.Equal("10.42.0.2", _pod.Address);
-        Assert.Equal([8080], _pod.Ports);
+        Assert.Equal(["http://10.42.0.2:8080/", "10.42.0.2:9090"], _pod.Endpoints);
         Assert.Equal(ReadyState.Ready, _pod.Readiness.State);
     }
 
@@ -59,7 +59,7 @@ public class PodTimelineTests
 
     private string[] See(string status, int at)
     {
-        var pod = (JsonObject)JsonNode.Parse("""{"kind":"Pod","spec":{"containers":[{"name":"web","ports":[{"containerPort":8080}]}]}}""")!;
+        var pod = (JsonObject)JsonNode.Parse("""{"kind":"Pod","spec":{"containers":[{"name":"web","ports":[{"name":"http","containerPort":8080},{"containerPort":9090}]}]}}""")!;
         pod["status"] = JsonNode.Parse(status);
         return [.. _pod.See(pod, Ms(at)).Select(step => step.ToString())];
     }
