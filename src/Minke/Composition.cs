@@ -77,12 +77,15 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                 NodeMachine.Read(data.Root), server.Client, runtime, images, volumes, new ContainerEnvironment(server.Client), prober, clock, loggers,
                 ReadPod));
             nodes.Add(nodeName, node.Endpoint);
+            var collection = new ImageCollection(
+                new ImageGarbageCollector(imageStore, new ImageGcPolicy(), clock), runtime, node.ImagesChanged, clock, loggers.CreateLogger<ImageCollection>());
 
             await server.StartAsync(cancellationToken);
             cluster.Runs(pki.KeepCurrentAsync);
             cluster.Runs(control.RunAsync);
             cluster.Runs(volumes.RunAsync);
             cluster.Runs(node.RunAsync);
+            cluster.Runs(collection.RunAsync);
             cluster.Admin = AdminOf(pki, options.Listen);
             return cluster;
         }
