@@ -137,8 +137,9 @@ internal static class ObjectDecoder
                     + "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }", body);
             }
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // The second is what the reader says to text that is no UTF-8.
             throw Unrecognized(kind, "couldn't get version/kind; json parse error: " + GoJsonError.Of(json), body);
         }
         if (apiVersion.Length == 0)

@@ -44,6 +44,7 @@ internal static class PatchBody
     {
         var document = JsonNode.Parse(Json.Write(old), documentOptions: DocumentOptions)!;
         var change = JsonNode.Parse(patch.Body, documentOptions: DocumentOptions);
+        byte[] json;
         try
         {
             document = patch.Kind switch
@@ -52,6 +53,7 @@ internal static class PatchBody
                 PatchKind.Merge => MergePatch.Apply(document, change),
                 _ => StrategicMergePatch.Apply(document.AsObject(), change as JsonObject ?? throw new PatchException("invalid JSON document"), resource.Kind.Schema),
             };
+            json = Bytes(document);
         }
         catch (PatchException e)
         {
@@ -63,12 +65,16 @@ internal static class PatchBody
                 _ => StatusException.BadRequest(e.Message),
             };
         }
-        return Decode(resource, document, patch, validation, context);
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or JsonException)
+        {
+            // A key twice, or text that is no UTF-8: the nodes find out when they are used.
+            throw StatusException.BadRequest(e is ArgumentException ? "the patch holds a field twice" : "invalid JSON document");
+        }
+        return Decode(resource, json, patch, validation, context);
     }
 
-    private static IKubeObject Decode(Resource resource, JsonNode? document, ApiPatch patch, FieldValidation validation, WriteContext context)
+    private static IKubeObject Decode(Resource resource, byte[] json, ApiPatch patch, FieldValidation validation, WriteContext context)
     {
-        var json = Bytes(document);
         var strict = new JsonReadContext();
         IKubeObject value;
         try
