@@ -26,6 +26,9 @@ internal sealed partial class PodLoop
     {
         if (_rejection is not null)
             return PodStatusBuilder.Rejected(_pod, _rejection);
+        // It had ended before we came: what is written about it is the last word.
+        if (_wasTerminal)
+            return _pod.Status;
         var view = _inStart is not { } start ? View : new PodView(View.Sandboxes,
             [.. View.Containers.Where(container => container.Config.Name != start.Name || container.Config.Attempt != start.Attempt)]);
         return PodStatusBuilder.Build(new PodStatusInput

@@ -67,6 +67,7 @@ internal sealed partial class PodLoop : IDisposable
     private bool _isRemoved;
     private PodVerdict? _verdict;
     private readonly PodVerdict? _rejection;
+    private readonly bool _wasTerminal;
     private DateTimeOffset? _wakeAt;
 
     /// <summary>Cancelled when the pod begins to end: pulls, preparations and hooks of starts stop.</summary>
@@ -100,7 +101,8 @@ internal sealed partial class PodLoop : IDisposable
             Adopt(container);
         }
         View = PodView.Of(_sandboxes.Values, _containers.Values);
-        _stage = rejection is not null || pod.IsTerminal && !View.HasRunningContainers && View.NewestSandbox is not { State: SandboxState.Ready } ? Stage.Ended : Stage.Running;
+        _wasTerminal = pod.IsTerminal && !View.HasRunningContainers && View.NewestSandbox is not { State: SandboxState.Ready };
+        _stage = rejection is not null || _wasTerminal ? Stage.Ended : Stage.Running;
     }
 
     public string Uid => _pod.Uid;

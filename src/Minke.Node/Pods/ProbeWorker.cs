@@ -13,6 +13,8 @@ internal enum ProbeKind { Startup, Liveness, Readiness }
 internal sealed class ProbeWorker(
     ProbeTarget target, ProbeKind kind, Probe probe, string fieldPath, DateTimeOffset startedAt, IProber prober, EventRecorder events, TimeProvider time)
 {
+    private static readonly TimeSpan FirstEagerPause = TimeSpan.FromMilliseconds(50);
+
     private bool? _last;
     private int _run;
 
@@ -26,6 +28,13 @@ internal sealed class ProbeWorker(
         if (initialDelay > TimeSpan.Zero)
             await Task.Delay(initialDelay, time, cancellationToken);
         var period = TimeSpan.FromSeconds(Math.Max(probe.PeriodSeconds, 1));
+        if (kind != ProbeKind.Liveness && await SucceedsEarlyAsync(period, cancellationToken))
+        {
+            tell(Verdict.Success);
+            if (kind == ProbeKind.Startup)
+                return;
+            await Task.Delay(period, time, cancellationToken);
+        }
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -39,6 +48,33 @@ internal sealed class ProbeWorker(
             var left = period - time.GetElapsedTime(askedAt);
             if (left > TimeSpan.Zero)
                 await Task.Delay(left, time, cancellationToken);
+        }
+    }
+
+    /// <summary>
+    /// A server that is up after 80 ms need not wait for the second period: within the first one it is asked again after doubling
+    /// pauses. Only a success counts then, and no failure is told.
+    /// </summary>
+    private async Task<bool> SucceedsEarlyAsync(TimeSpan period, CancellationToken cancellationToken)
+    {
+        var startedAt = time.GetTimestamp();
+        for (var pause = FirstEagerPause; ; pause *= 2)
+        {
+            var result = await prober.ProbeAsync(target, probe, cancellationToken);
+            if (result.Outcome is ProbeOutcome.Success or ProbeOutcome.Warning)
+            {
+                (_last, _run) = (true, 1);
+                if (probe.SuccessThreshold <= 1)
+                    return true;
+            }
+            var left = period - time.GetElapsedTime(startedAt);
+            if (_last == true || pause >= left)
+            {
+                if (left > TimeSpan.Zero)
+                    await Task.Delay(left, time, cancellationToken);
+                return false;
+            }
+            await Task.Delay(pause, time, cancellationToken);
         }
     }
 
