@@ -169,6 +169,7 @@ internal sealed partial class PodLoop : IDisposable
         _lifetime = cancellationToken;
         try
         {
+            cancellationToken.ThrowIfCancellationRequested();
             Step();
             while (_stage != Stage.Gone && await _mail.Reader.WaitToReadAsync(cancellationToken))
             {

@@ -96,6 +96,9 @@ internal sealed partial class PodLoops(
                 known.Loop.Update(pod);
                 return;
             }
+            // The loops end one by one when the node stops: what the watch still brings then must not begin one anew.
+            if (_lifetime.IsCancellationRequested)
+                return;
             var isAdopted = _adoptable.Remove(pod.Uid, out var view);
             var loop = Start(pod, view ?? PodView.Empty, isAdopted || pod.IsTerminal || pod.IsDeleting ? null : Admit(pod));
             if (pod.IsStatic && _mirrors.TryGetValue((pod.Metadata.Namespace, pod.Metadata.Name), out var mirror))

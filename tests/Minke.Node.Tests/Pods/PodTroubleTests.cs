@@ -49,6 +49,7 @@ public sealed class PodTroubleTests
         Assert.Equal("Back-off pulling image \"none:1\": ErrImagePull: manifest unknown", Waiting(backing)!.Message);
         node.Images.Break("none:1", null);
         await node.AdvanceUntilAsync("web", TestNode.IsReady, "ready", TimeSpan.FromSeconds(1));
+        await node.UntilEventAsync("web", "Started");
         var messages = node.Api.EventsOf("web").Select(e => $"{e.Type} {e.Reason}: {e.Message}").ToList();
         Assert.Contains("Normal Pulling: Pulling image \"none:1\"", messages);
         Assert.Contains("Warning Failed: Failed to pull image \"none:1\": manifest unknown", messages);
@@ -107,6 +108,7 @@ public sealed class PodTroubleTests
         await node.CreateAsync(Make.Pod("web"));
         var pod = await node.AdvanceUntilAsync("web", pod => Waiting(pod)?.Reason is "RunContainerError" or "CrashLoopBackOff", "failing");
         Assert.Equal(128, pod.Status.ContainerStatuses[0].LastState.Terminated!.ExitCode);
+        await node.UntilEventAsync("web", "Failed");
         Assert.Contains(node.Api.EventsOf("web"), e => e is { Reason: "Failed", Message: "Error: exec: \"nope\": executable file not found in $PATH" });
     }
 
@@ -116,6 +118,7 @@ public sealed class PodTroubleTests
         await using var node = await TestNode.StartAsync(node => node.Runtime.Fail(RuntimeVerb.RunSandbox, new RuntimeException("no address left"), times: 2));
         await node.CreateAsync(Make.Pod("web"));
         await node.AdvanceUntilAsync("web", TestNode.IsReady, "ready");
+        await node.UntilEventAsync("web", "Started");
         Assert.Contains(node.Api.EventsOf("web"), e => e is { Reason: "FailedCreatePodSandBox", Message: "Failed to create pod sandbox: no address left", Count: 2 });
     }
 
@@ -155,6 +158,7 @@ public sealed class PodTroubleTests
         fails = true;
         await node.AdvanceUntilAsync("web", pod => pod.Status.ContainerStatuses[0].RestartCount == 1, "restarted");
         fails = false;
+        await node.UntilEventAsync("web", "Killing");
         var messages = node.Api.EventsOf("web").Select(e => e.Message).ToList();
         Assert.Contains("Liveness probe failed: HTTP probe failed with statuscode: 500", messages);
         Assert.Contains("Container web failed liveness probe, will be restarted", messages);

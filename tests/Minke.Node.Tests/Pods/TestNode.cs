@@ -50,6 +50,8 @@ internal sealed class TestNode : IAsyncDisposable
     public async Task RestartAsync()
     {
         await StopAsync();
+        // Events are named by their moment: no two processes live in the same one.
+        Time.Advance(TimeSpan.FromSeconds(1));
         _stop = new();
         var machine = new NodeMachine { CpuCount = 4, MemoryBytes = 8L << 30, DiskBytes = 100L << 30, Addresses = ["192.0.2.1"] };
         Agent = new NodeAgent(
