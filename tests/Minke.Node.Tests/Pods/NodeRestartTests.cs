@@ -63,7 +63,7 @@ public sealed class NodeRestartTests
         Assert.Equal("one\ntwo\nthree\n", await ReadAsync(new() { Container = "web" }));
         Assert.Equal("two\nthree\n", await ReadAsync(new() { Container = "web", TailLines = 2 }));
         Assert.Equal("one\nt", await ReadAsync(new() { Container = "web", LimitBytes = 5 }));
-        Assert.StartsWith("2030-01-01T00:00:00", await ReadAsync(new() { Container = "web", Timestamps = true }), StringComparison.Ordinal);
+        Assert.StartsWith("2030-01-01T00:00:01", await ReadAsync(new() { Container = "web", Timestamps = true }), StringComparison.Ordinal);
         Assert.Equal("", await ReadAsync(new() { Container = "web", Since = node.Time.GetUtcNow() + TimeSpan.FromHours(1) }));
         var missing = await Assert.ThrowsAsync<Minke.Api.StatusException>(() => ReadAsync(new() { Container = "web", Previous = true }));
         Assert.Equal((400, "previous terminated container \"web\" in pod \"web\" not found"), (missing.Code, missing.Message));
