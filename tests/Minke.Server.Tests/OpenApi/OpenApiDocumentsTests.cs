@@ -75,6 +75,20 @@ public sealed class OpenApiDocumentsTests(KubectlServer fixture) : IClassFixture
     }
 
     [Fact]
+    public async Task Every_type_and_field_of_core_explains_itself()
+    {
+        var schemas = (await _server.GetAsync(Core)).Expect(200).Json["components"]!["schemas"]!.AsObject();
+        var silent = new List<string>();
+        foreach (var (name, schema) in schemas.Where(one => one.Key.Contains(".core.v1.", StringComparison.Ordinal) || one.Key.EndsWith(".ObjectMeta", StringComparison.Ordinal)))
+        {
+            if (schema!["description"] is null)
+                silent.Add(name);
+            silent.AddRange((schema["properties"]?.AsObject() ?? []).Where(field => field.Value!["description"] is null).Select(field => $"{name}.{field.Key}"));
+        }
+        Assert.Empty(silent);
+    }
+
+    [Fact]
     public async Task A_patch_says_what_it_takes_and_of_which_kind()
     {
         var paths = (await _server.GetAsync(Core)).Expect(200).Json["paths"]!;
