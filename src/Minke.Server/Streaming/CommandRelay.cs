@@ -55,6 +55,11 @@ internal static class CommandRelay
         {
             status = CommandStatus.Failed($"{what}: {error.InnerException!.Message}");
         }
+        catch (Exception error) when (error is not OperationCanceledException and not IOException)
+        {
+            // The runtime could not start the command, which is known only now.
+            status = CommandStatus.Failed($"{what}: {Describe(error)}");
+        }
         finally
         {
             await stop.CancelAsync().ConfigureAwait(false);

@@ -231,8 +231,9 @@ internal sealed class LogStream : Stream
         }
         if (_request.Timestamps && !_isMidLine)
         {
-            _out.Write(time);
-            _out.Write(" "u8);
+            // conmon writes UTC as an offset; the kubelet says Z.
+            _out.Write(time.EndsWith("+00:00"u8) ? time[..^"+00:00".Length] : time);
+            _out.Write(time.EndsWith("+00:00"u8) ? "Z "u8 : " "u8);
         }
         _out.Write(text);
         if (!isPartial)
