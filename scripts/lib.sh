@@ -91,6 +91,7 @@ publish_minke() {
         [ "$now" != "$(cat "$root/.build/minke.stamp" 2>/dev/null)" ] || [ ! -x "$root/.build/minke" ] || exit 0
         say "building (once, and again when sources change) …"
         find_dotnet
+        as_owner touch "$root/.build/publish.log"
         if ! run_dotnet publish "$root/src/Minke/Minke.csproj" -c Release -r "$(runtime_id)" -o "$root/.build/publish" --nologo -v quiet \
             -warnaserror >"$root/.build/publish.log" 2>&1; then
             cat "$root/.build/publish.log" >&2
