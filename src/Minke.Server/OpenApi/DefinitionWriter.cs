@@ -301,8 +301,6 @@ internal sealed class DefinitionWriter(OpenApiVersion version, IReadOnlyList<str
             WriteText(writer, "type"u8, name);
             WriteText(writer, "format"u8, format);
         }
-        if (type.Type == SchemaType.IntOrString)
-            writer.WriteBoolean("x-kubernetes-int-or-string"u8, true);
         writer.WriteEndObject();
     }
 
