@@ -21,6 +21,8 @@ public ref struct ProtoReader(ReadOnlySpan<byte> message)
         return true;
     }
 
+    /// <summary>The current field as bytes, within the message; nothing is copied.</summary>
+    /// <exception cref="ProtoReadException">Of another wire type, or cut short.</exception>
     public ReadOnlySpan<byte> Bytes()
     {
         Expect(2);

@@ -22,15 +22,19 @@ public sealed class StatusException(Status status) : Exception(status.Message)
     public static StatusException NoResource() =>
         Of(404, StatusReason.NotFound, "the server could not find the requested resource", StatusDetails.Empty);
 
+    /// <summary>409: another object has the name.</summary>
     public static StatusException AlreadyExists(KindInfo kind, string name) => Of(
         409, StatusReason.AlreadyExists, $"{Qualified(kind.Group, kind.Plural)} \"{name}\" already exists", Details(kind, name));
 
+    /// <summary>409: the object is not as the request takes it to be.</summary>
     public static StatusException Conflict(KindInfo kind, string name, string why) => Of(
         409, StatusReason.Conflict, $"Operation cannot be fulfilled on {Qualified(kind.Group, kind.Plural)} \"{name}\": {why}", Details(kind, name));
 
+    /// <summary>409: somebody else wrote first; the caller reads again and repeats.</summary>
     public static StatusException Modified(KindInfo kind, string name) =>
         Conflict(kind, name, "the object has been modified; please apply your changes to the latest version and try again");
 
+    /// <summary>422: what validation found, each as a cause.</summary>
     public static StatusException Invalid(KindInfo kind, string name, FieldErrors errors) => Invalid(kind.Group, kind.Kind, name, errors);
 
     public static StatusException Invalid(string group, string kind, string name, FieldErrors errors) => Of(
@@ -65,9 +69,11 @@ public sealed class StatusException(Status status) : Exception(status.Message)
 
     public static StatusException UnsupportedMediaType(string message) => Of(415, StatusReason.UnsupportedMediaType, message, null);
 
+    /// <summary>429, with a <c>Retry-After</c> in seconds.</summary>
     public static StatusException TooManyRequests(string message, int retryAfterSeconds) =>
         Of(429, StatusReason.TooManyRequests, message, new() { RetryAfterSeconds = retryAfterSeconds });
 
+    /// <summary>500. The message is shown to the client.</summary>
     public static StatusException InternalError(string message) => Of(
         500, StatusReason.InternalError, $"Internal error occurred: {message}", new() { Causes = [new StatusCause { Message = message }] });
 
@@ -76,6 +82,7 @@ public sealed class StatusException(Status status) : Exception(status.Message)
     public static StatusException Timeout(string message, int retryAfterSeconds = 0) => Of(
         504, StatusReason.Timeout, $"Timeout: {message}", new() { RetryAfterSeconds = retryAfterSeconds });
 
+    /// <summary>For what has no method of its own; <paramref name="message"/> is shown as it is.</summary>
     public static StatusException Of(int code, string reason, string message, StatusDetails? details) => new(new Status
     {
         StatusValue = "Failure",

@@ -7,11 +7,19 @@ public sealed class KindInfo
     public required string Group { get; init; }
     public required string Version { get; init; }
     public required string Kind { get; init; }
+
+    /// <summary>As in paths: <c>pods</c>.</summary>
     public required string Plural { get; init; }
     public string Singular => Kind.ToLowerInvariant();
     public string ListKind => Kind + "List";
+
+    /// <summary><c>v1</c>, <c>apps/v1</c>.</summary>
     public string ApiVersion => Group.Length == 0 ? Version : Group + "/" + Version;
+
+    /// <summary>Lives in a namespace; else in the cluster.</summary>
     public required bool IsNamespaced { get; init; }
+
+    /// <summary>API verbs of the collection and its objects; subresources have their own.</summary>
     public IReadOnlyList<string> Verbs { get; init; } = [];
     public IReadOnlyList<string> ShortNames { get; init; } = [];
     public IReadOnlyList<string> Categories { get; init; } = [];
@@ -34,6 +42,8 @@ public sealed class KindInfo
     public override string ToString() => ApiVersion + "/" + Kind;
 }
 
+/// <summary>Reads one protobuf message, without envelope.</summary>
+/// <exception cref="ProtoReadException">No message of this type.</exception>
 public delegate T ProtoRead<T>(ReadOnlySpan<byte> message);
 
 /// <param name="Name"><c>status</c>, <c>log</c>, ….</param>

@@ -22,10 +22,12 @@ public sealed class TypeSchema(string name, string goName, string description, b
     /// <summary>In JSON order, inlined structs flattened; kind and apiVersion, where the type has them, are not listed.</summary>
     public IReadOnlyList<FieldSchema> Fields { get; } = fields;
 
+    /// <summary>Null when there is no such field.</summary>
     public FieldSchema? Field(string jsonName) =>
         (_byName ??= Fields.ToDictionary(field => field.JsonName, StringComparer.Ordinal)).GetValueOrDefault(jsonName);
 }
 
+/// <summary>What a value is on the wire. Enums and open texts are <see cref="String"/>, boxes <see cref="List"/>.</summary>
 public enum SchemaType { String, Boolean, Int32, Int64, Double, Bytes, Any, Time, MicroTime, Duration, Quantity, IntOrString, Raw, Struct, List, Map }
 
 /// <summary>A type expression: scalar, native, struct, or a list or map of one.</summary>
@@ -47,6 +49,7 @@ public sealed class TypeRef
     public string DefinitionName { get; init; } = "";
 }
 
+/// <summary>Who owns what under server-side apply: nothing said, the whole, each value, each item by its keys, each field.</summary>
 public enum ListType { None, Atomic, Set, Map, Granular }
 
 /// <summary>One field. Attributes are those of <c>api/README.md</c>.</summary>

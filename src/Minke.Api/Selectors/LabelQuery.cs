@@ -3,6 +3,7 @@ using Minke.Api.Meta.V1;
 
 namespace Minke.Api;
 
+/// <summary>How a requirement compares. <see cref="Equals"/> and <see cref="DoubleEquals"/> differ in writing only.</summary>
 public enum LabelOperator { In, NotIn, Equals, DoubleEquals, NotEquals, Exists, DoesNotExist, GreaterThan, LessThan }
 
 /// <summary>One condition on one label.</summary>

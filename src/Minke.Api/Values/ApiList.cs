@@ -27,6 +27,7 @@ public readonly struct ApiList<T> : IReadOnlyList<T>
         return new(copy);
     }
 
+    /// <summary>Without the items that match; null stays null.</summary>
     public ApiList<T> Without(Predicate<T> match) => _items is null ? this : new(Array.FindAll(_items, item => !match(item)));
 
     /// <summary>Each item changed; the same list when no item was. For reference types "changed" is by reference.</summary>
@@ -62,6 +63,7 @@ public readonly struct ApiList<T> : IReadOnlyList<T>
     }
 }
 
+/// <summary>Makes lists: for collection expressions, and of any sequence.</summary>
 public static class ApiList
 {
     public static ApiList<T> Create<T>(ReadOnlySpan<T> items) => new(items.ToArray());

@@ -92,6 +92,7 @@ public readonly struct ApiMap<T> : IReadOnlyDictionary<string, T>
 
     public static implicit operator ApiMap<T>(Dictionary<string, T> entries) => ApiMap.From(entries);
 
+    /// <summary>Entries in order of their keys, without allocating.</summary>
     public struct Enumerator(KeyValuePair<string, T>[] entries)
     {
         private readonly KeyValuePair<string, T>[] _entries = entries;
@@ -102,6 +103,7 @@ public readonly struct ApiMap<T> : IReadOnlyDictionary<string, T>
     }
 }
 
+/// <summary>Makes maps: for collection expressions, and of any entries, which need not be sorted.</summary>
 public static class ApiMap
 {
     public static ApiMap<T> Create<T>(ReadOnlySpan<KeyValuePair<string, T>> entries) => Sorted(entries.ToArray());
