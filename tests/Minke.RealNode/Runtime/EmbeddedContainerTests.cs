@@ -258,4 +258,14 @@ public sealed class EmbeddedContainerTests(EmbeddedFixture fixture) : EmbeddedTe
         await WhenLoggedAsync(log, "three");
         Assert.DoesNotContain("three", File.ReadAllText(log + ".1"), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task On_the_machine_only_root_can_look_into_containers_and_their_environment()
+    {
+        var id = await StartAsync(await RunPodAsync(), Shell() with { Env = [new("PASSWORD", "secret")] });
+
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(Fixture.Options.RunDirectory));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode($"{Fixture.Options.StateDirectory}/containers"));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode($"{Fixture.Options.StateDirectory}/containers/{id.Value}/container.json"));
+    }
 }

@@ -22,10 +22,13 @@ namespace Minke.Node.Runtime.Embedded;
 /// <remarks>
 /// RUN is a tmpfs. Where the machine has none there we mount one: what is in it must not outlive a reboot, and a start writes some
 /// twenty small files whose places in a disk's journal would wait for everybody else's fsync. The mount is shared, so that
-/// what is unmounted in it goes from copies of our mount namespace as well.
+/// what is unmounted in it goes from copies of our mount namespace as well. Only root may look inside: a setuid program that a
+/// container made could be run from its root file system by anybody on the machine, and bundles hold values of Secrets.
 /// </remarks>
 internal sealed class EmbeddedFiles(string state, string run)
 {
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
     public string Sandboxes { get; } = $"{state}/sandboxes";
     public string Containers { get; } = $"{state}/containers";
     public string Seccomp { get; } = $"{state}/seccomp";
@@ -56,12 +59,12 @@ internal sealed class EmbeddedFiles(string state, string run)
         Directory.CreateDirectory(run);
         if (!FileSystems.IsTmpfs(run))
         {
-            Mounts.Mount("minke", run, "tmpfs", MountFlags.MS_NOSUID | MountFlags.MS_NODEV, "mode=0711");
+            Mounts.Mount("minke", run, "tmpfs", MountFlags.MS_NOSUID | MountFlags.MS_NODEV, "mode=0700");
             Mounts.Mount("none", run, null, MountFlags.MS_SHARED);
         }
+        File.SetUnixFileMode(run, OwnerOnly); // also where a tmpfs was there already
         foreach (var directory in (string[])[Sandboxes, Containers, Trash, Seccomp, Shareds, Bundles, Execs, Exits, Programs, Namespaces])
-            Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
-                | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+            Directory.CreateDirectory(directory, OwnerOnly);
     }
 
     /// <summary>Removes what ends with a reboot.</summary>
@@ -74,13 +77,24 @@ internal sealed class EmbeddedFiles(string state, string run)
 
     /// <summary>
     /// Replaces a file at once. A crash of this process leaves the old or the new one; a crash of the machine may leave neither, which
-    /// counts as "not there": nothing recorded here means anything after a reboot that is not checked first.
+    /// counts as "not there": nothing recorded here means anything after a reboot that is not checked first. Only root may read it:
+    /// a container's environment is in it, with values of Secrets.
     /// </summary>
     public static void WriteAtomically(string path, ReadOnlySpan<byte> content)
     {
         var next = $"{path}.next";
-        using (var file = new FileStream(next, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0))
+        File.Delete(next); // what a crash left keeps its mode
+        using (var file = new FileStream(next, new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            Share = FileShare.None,
+            BufferSize = 0,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        }))
+        {
             file.Write(content);
+        }
         File.Move(next, path, overwrite: true);
     }
 }

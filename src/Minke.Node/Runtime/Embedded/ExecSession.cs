@@ -36,7 +36,9 @@ internal sealed class ExecSession : IProcessStreams
 
     public static ExecSession Start(OciRuntime runtime, ContainerId container, ExecRequest request, EmbeddedFiles files, Poller poller)
     {
-        var directory = Directory.CreateDirectory($"{files.Execs}/{RandomNumberGenerator.GetHexString(16, lowercase: true)}").FullName;
+        // Only root may look inside: the command's environment has values of Secrets.
+        var directory = Directory.CreateDirectory($"{files.Execs}/{RandomNumberGenerator.GetHexString(16, lowercase: true)}",
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
         try
         {
             List<string> arguments =
