@@ -22,14 +22,25 @@ internal sealed class AtomicDirectory(string directory, TimeProvider time)
     private const string Data = "..data";
     private const string NewData = "..data_tmp";
 
-    /// <summary>Writes the files; does nothing when they are there already. Keys are relative paths.</summary>
+    /// <summary>Brings the directory to these files, and does nothing where it has them already. Keys are relative paths.</summary>
     public void Write(SortedDictionary<string, VolumeFile> files, long? groupGid)
     {
-        var link = Path.Combine(directory, Data);
-        var current = new FileInfo(link).LinkTarget;
-        if (current is not null && IsSame(Path.Combine(directory, current), files))
-            return;
+        var stamp = new FileInfo(Path.Combine(directory, Data)).LinkTarget;
+        if (stamp is null || !IsSame(Path.Combine(directory, stamp), files))
+            stamp = WriteFresh(files, groupGid);
 
+        // Also when the files were there: we may have been killed after the one step, before this.
+        foreach (var top in files.Keys.Select(TopOf).Distinct(StringComparer.Ordinal))
+        {
+            var visible = Path.Combine(directory, top);
+            if (new FileInfo(visible).LinkTarget is null)
+                File.CreateSymbolicLink(visible, Path.Combine(Data, top));
+        }
+        RemoveOthers(stamp, files);
+    }
+
+    private string WriteFresh(SortedDictionary<string, VolumeFile> files, long? groupGid)
+    {
         var stamp = ".." + time.GetUtcNow().ToString("yyyy_MM_dd_HH_mm_ss.fffffff", CultureInfo.InvariantCulture);
         var fresh = Path.Combine(directory, stamp);
         Directory.CreateDirectory(fresh);
@@ -42,15 +53,8 @@ internal sealed class AtomicDirectory(string directory, TimeProvider time)
         var newLink = Path.Combine(directory, NewData);
         File.Delete(newLink);
         File.CreateSymbolicLink(newLink, stamp);
-        VolumeFiles.Replace(newLink, link);
-
-        foreach (var top in files.Keys.Select(TopOf).Distinct(StringComparer.Ordinal))
-        {
-            var visible = Path.Combine(directory, top);
-            if (new FileInfo(visible).LinkTarget is null)
-                File.CreateSymbolicLink(visible, Path.Combine(Data, top));
-        }
-        RemoveOthers(stamp, files);
+        VolumeFiles.Replace(newLink, Path.Combine(directory, Data));
+        return stamp;
     }
 
     private static void WriteFile(string root, string name, VolumeFile file, long? groupGid)

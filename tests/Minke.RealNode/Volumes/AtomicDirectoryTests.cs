@@ -37,6 +37,19 @@ public sealed class AtomicDirectoryTests : IDisposable
     }
 
     [Fact]
+    public void What_a_killed_writer_left_undone_is_done_by_the_next()
+    {
+        var volume = new AtomicDirectory(_root, TimeProvider.System);
+        volume.Write(Files(("a", "1")), null);
+        File.Delete(Path.Combine(_root, "a"));
+        Directory.CreateDirectory(Path.Combine(_root, "..2026_01_01_00_00_00.0000000"));
+
+        volume.Write(Files(("a", "1")), null);
+        Assert.Equal("1", File.ReadAllText(Path.Combine(_root, "a")));
+        Assert.False(Directory.Exists(Path.Combine(_root, "..2026_01_01_00_00_00.0000000")));
+    }
+
+    [Fact]
     public void Modes_and_the_group_are_as_asked()
     {
         new AtomicDirectory(_root, TimeProvider.System).Write(
