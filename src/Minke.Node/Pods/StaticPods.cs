@@ -55,6 +55,7 @@ internal sealed partial class StaticPods(NodeSettings settings, PodLoops pods, F
             try
             {
                 var pod = Complete(Defaulted(read(File.ReadAllBytes(file))), file);
+                Validate(pod);
                 if (_byFile.TryGetValue(file, out var old) && old.Uid == pod.Uid)
                     continue;
                 if (old is not null)
@@ -95,6 +96,16 @@ internal sealed partial class StaticPods(NodeSettings settings, PodLoops pods, F
             },
             Status = PodStatus.Empty,
         };
+    }
+
+    /// <summary>The API has not seen it: a name may become a path only after this.</summary>
+    /// <exception cref="StatusException">What is wrong with it.</exception>
+    private static void Validate(Pod pod)
+    {
+        var errors = new FieldErrors();
+        KindBehaviors.For(Pod.KindInfo).Validate(pod, null, errors);
+        if (errors.Count > 0)
+            throw StatusException.Invalid(Pod.KindInfo, pod.Metadata.Name, errors);
     }
 
     /// <summary>As long as upstream's MD5, of a hash that every machine permits.</summary>

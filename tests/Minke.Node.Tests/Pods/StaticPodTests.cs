@@ -51,6 +51,18 @@ public sealed class StaticPodTests
         Assert.DoesNotContain(node.Runtime.Calls, call => call.Verb is RuntimeVerb.StopContainer or RuntimeVerb.StopSandbox);
     }
 
+    [Fact]
+    public async Task A_manifest_that_the_API_would_refuse_is_passed_over()
+    {
+        await using var node = await StartAsync();
+        var bad = Manifest.Replace("\"etcd\",\"namespace\"", "\"../../etcd\",\"namespace\"", StringComparison.Ordinal);
+        await File.WriteAllTextAsync(Path.Combine(node.Settings.StaticPodDirectory, "bad.json"), bad, node.Deadline);
+        await File.WriteAllTextAsync(Path.Combine(node.Settings.StaticPodDirectory, "etcd.json"), Manifest, node.Deadline);
+
+        await node.UntilRunningAsync("etcd-node");
+        Assert.Equal("etcd-node", Assert.Single(await node.Runtime.ListSandboxesAsync(node.Deadline)).Config.Name);
+    }
+
     private static Task<TestNode> StartAsync() => TestNode.StartAsync(node => node.Settings = node.Settings with
     {
         StaticPodDirectory = Directory.CreateDirectory(Path.Combine(node.Settings.Paths.DataDirectory, "manifests")).FullName,
