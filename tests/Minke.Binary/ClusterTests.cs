@@ -87,7 +87,12 @@ public sealed class ClusterTests(RunningClusterFixture fixture) : IClassFixture<
     {
         var up = await Cluster.MinkeAsync("apiVersion: v1\nkind: Pod\nmetadata: {name: Bad_Name}\nspec: {containers: [{name: c, image: i}]}\n", ["up", "-f", "-"]);
         Assert.Equal(1, up.ExitCode);
-        Assert.Contains("""standard input:1: Pod "Bad_Name": Pod "Bad_Name" is invalid: metadata.name: Invalid value: "Bad_Name": a lowercase RFC 1123 subdomain""", up.Errors, StringComparison.Ordinal);
+        Assert.Contains("""standard input:1: Pod "Bad_Name" is invalid: metadata.name: Invalid value: "Bad_Name": a lowercase RFC 1123 subdomain""", up.Errors, StringComparison.Ordinal);
+
+        var misspelt = await Cluster.MinkeAsync("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: misspelt}\ndta: {a: b}\n", ["up", "-f", "-"]);
+        Assert.Equal(1, misspelt.ExitCode);
+        Assert.Contains("strict decoding error: unknown field \"dta\"", misspelt.Errors, StringComparison.Ordinal);
+        Assert.Equal(1, (await Cluster.KubectlAsync("get", "configmap", "misspelt")).ExitCode);
 
         var unknown = await Cluster.MinkeAsync("apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: x}\n", ["up", "-f", "-"]);
         Assert.Contains("no matches for kind \"Thing\" in version \"example.com/v1\"", unknown.Errors, StringComparison.Ordinal);

@@ -50,6 +50,9 @@ internal sealed class ApiConnection : IDisposable
 
     public Uri Server { get; }
 
+    /// <summary>Told what the server warns of: fields that are deprecated, dropped or not acted on.</summary>
+    public Action<string>? Warned { get; init; }
+
     /// <summary>Null when there is no such object.</summary>
     public async Task<JsonObject?> TryGetAsync(string path, CancellationToken cancellationToken)
     {
@@ -113,6 +116,8 @@ internal sealed class ApiConnection : IDisposable
         try
         {
             using var response = await SendAsync(request, HttpCompletionOption.ResponseContentRead, deadline.Token);
+            foreach (var warning in response.Headers.Warning)
+                Warned?.Invoke(Unquoted(warning.Text));
             if (!response.IsSuccessStatusCode)
                 throw await FailureAsync(response, path, deadline.Token);
             return await JsonNode.ParseAsync(await response.Content.ReadAsStreamAsync(deadline.Token), cancellationToken: deadline.Token) as JsonObject
@@ -134,6 +139,15 @@ internal sealed class ApiConnection : IDisposable
         {
             throw new CliException($"the API at {Server} cannot be reached: {(exception.InnerException ?? exception).Message}; see: minke status, minke logs", exception);
         }
+    }
+
+    /// <summary>What a quoted string says. (RFC 9110, section 5.6.4)</summary>
+    internal static string Unquoted(string quoted)
+    {
+        var text = new StringBuilder(quoted.Length);
+        for (var i = 1; i < quoted.Length - 1; i++)
+            text.Append(quoted[i] == '\\' && i + 1 < quoted.Length - 1 ? quoted[++i] : quoted[i]);
+        return text.ToString();
     }
 
     private static async Task<ApiException> FailureAsync(HttpResponseMessage response, string path, CancellationToken cancellationToken)

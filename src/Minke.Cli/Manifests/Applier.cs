@@ -36,6 +36,9 @@ internal sealed class Applier(ApiConnection api, TimeProvider clock)
 {
     private const string LastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
+    /// <summary>As kubectl: a misspelt field is refused, not dropped.</summary>
+    private const string Strictly = "?fieldValidation=Strict";
+
     /// <summary>A new namespace gets its service account a moment later; until then its pods are refused.</summary>
     private static readonly TimeSpan ServiceAccountPatience = TimeSpan.FromSeconds(10);
 
@@ -55,7 +58,9 @@ internal sealed class Applier(ApiConnection api, TimeProvider clock)
         }
         catch (ApiException exception)
         {
-            throw new CliException($"{manifest.Source}: {manifest.Kind} \"{manifest.Name}\": {exception.Message}", exception);
+            // Most of the server's messages name the object.
+            var what = exception.Message.Contains($"\"{manifest.Name}\"", StringComparison.Ordinal) ? "" : $"{manifest.Kind} \"{manifest.Name}\": ";
+            throw new CliException($"{manifest.Source}: {what}{exception.Message}", exception);
         }
     }
 
@@ -69,12 +74,12 @@ internal sealed class Applier(ApiConnection api, TimeProvider clock)
             try
             {
                 if (live is null)
-                    return (await CreateAsync(resource.Collection(@namespace), written, cancellationToken), Applied.Created);
+                    return (await CreateAsync(resource.Collection(@namespace) + Strictly, written, cancellationToken), Applied.Created);
 
                 var schema = BuiltIn(manifest);
                 var patch = ThreeWayPatch.Make(LastManifest(live), written, schema);
                 var result = await api.PatchAsync(
-                    path, patch, schema is null ? "application/merge-patch+json" : "application/strategic-merge-patch+json", cancellationToken);
+                    path + Strictly, patch, schema is null ? "application/merge-patch+json" : "application/strategic-merge-patch+json", cancellationToken);
                 return (result, Revision(result) == Revision(live) ? Applied.Unchanged : Applied.Configured);
             }
             // Somebody else was first: look again. Each round means that another writer got through, so this ends.

@@ -28,6 +28,8 @@ internal sealed class UpVerb(IClusterHost host, Terminal terminal, StopSignal st
     {
         // What cannot be read is said before anything starts.
         var manifests = await ManifestReader.ReadAsync(options.Files, terminal.In, stop.Token);
+        if (options.Files.Count > 0 && manifests.Count == 0)
+            throw new CliException($"-f {string.Join(" -f ", options.Files)}: there are no objects in it");
         var view = terminal.ProgressView();
 
         using var held = ClusterLock.TryTake(options.Data);
@@ -113,7 +115,7 @@ internal sealed class UpVerb(IClusterHost host, Terminal terminal, StopSignal st
         if (manifests.Count == 0)
             return;
         await new ImageVerbs(options.Data, terminal, clock).LoadBesideAsync(options.Files, view.Say, stop.Token);
-        using var api = new ApiConnection(KubeconfigOf(options.Data));
+        using var api = new ApiConnection(KubeconfigOf(options.Data)) { Warned = warning => view.Say("Warning: " + warning) };
         var applier = new Applier(api, clock);
         var watch = new RolloutWatch(api, view, clock);
         foreach (var manifest in manifests)
