@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using Minke.Api.Core.V1;
 using Minke.Client;
+using Minke.Node.Images;
 using Minke.Node.Runtime;
 
 namespace Minke.Node.Pods;
@@ -123,7 +124,10 @@ internal sealed class PodImages(IImageService images, PullSecrets secrets, Event
         invalid = null;
         try
         {
-            return images.Find(image);
+            var found = images.Find(image);
+            if (found is null)
+                _ = ImageReference.Parse(image); // what is no name is not even asked for
+            return found;
         }
         catch (ImageException e) when (e.Reason == "InvalidImageName")
         {

@@ -96,9 +96,10 @@ public sealed class Space(Cluster cluster, string name)
     public Task<string> UntilAsync(string pod, string path, string value, int seconds = 40) =>
         Cluster.EventuallyAsync(() => PathAsync(pod, path), text => text == value, seconds);
 
-    /// <summary>Waits for an event of the pod with the reason and gives its message.</summary>
+    /// <summary>Waits for an event of the pod with the reason and gives the first one's message.</summary>
     public async Task<string> EventAsync(string pod, string reason, int seconds = 40) => await Cluster.EventuallyAsync(
-        () => GetAsync("get", "events", "--field-selector", $"involvedObject.name={pod},reason={reason}", "-o", "jsonpath={.items[0].message}"),
+        async () => (await GetAsync("get", "events", "--field-selector", $"involvedObject.name={pod},reason={reason}", "-o",
+            "jsonpath={range .items[*]}{.message}{\"\\n\"}{end}")).Split('\n')[0],
         text => text.Length > 0, seconds);
 
     /// <summary>A pod of one container; <paramref name="container"/> is indented by six, <paramref name="spec"/> by two.</summary>
