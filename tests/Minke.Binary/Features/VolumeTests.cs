@@ -46,7 +46,7 @@ public sealed class VolumeTests(FeatureCluster cluster)
                 """));
         await space.ReadyAsync("a");
 
-        Assert.Equal("blue deep hush a", await space.ExecAsync("a", "echo $(cat /map/color /some/sub/dir/file) $(cat /secret/password) $(cat /all/name)".Replace("$(cat /map/color /some", "$(cat /map/color; echo; cat /some", StringComparison.Ordinal)));
+        Assert.Equal("blue deep hush a", await space.ExecAsync("a", "echo $(cat /map/color) $(cat /some/sub/dir/file) $(cat /secret/password) $(cat /all/name)"));
         Assert.Equal("400 440", await space.ExecAsync("a", "echo $(stat -L -c %a /some/sub/dir/file /secret/password)"));
         Assert.Equal("blue hush", await space.ExecAsync("a", "echo $(cat /all/color) $(cat /all/password)"));
         Assert.Equal("app=\"a\"", await space.ExecAsync("a", "cat /labels/labels"));
