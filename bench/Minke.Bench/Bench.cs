@@ -4,7 +4,7 @@ using System.Diagnostics;
 namespace Minke.Bench;
 
 /// <summary>What is measured, in order. Every section takes down what it started, also when it fails or is interrupted.</summary>
-internal sealed class Bench(string binary, string image, Report report, bool isQuick)
+internal sealed class Bench(string binary, string image, string outside, Report report, bool isQuick)
 {
     private const int Crowd = 100;
     private readonly TimeSpan _idle = TimeSpan.FromSeconds(isQuick ? 20 : 120);
@@ -79,7 +79,7 @@ internal sealed class Bench(string binary, string image, Report report, bool isQ
         StartTrace? trace = null;
         try
         {
-            trace = new StartTrace(cluster, PodRuns.Program);
+            trace = new StartTrace(cluster, PodRuns.Program, outside);
         }
         catch (Win32Exception exception)
         {
@@ -87,8 +87,8 @@ internal sealed class Bench(string binary, string image, Report report, bool isQ
         }
         using (trace)
         {
-            await runs.OneByOneAsync(5, null); // the code is compiled and the pools are full
-            var (ready, answered, gone) = await runs.OneByOneAsync(Crowd, trace);
+            await runs.OneByOneAsync("warm", 5, null); // the code is compiled and the pools are full
+            var (ready, answered, gone) = await runs.OneByOneAsync("one", Crowd, trace);
             report.Row("pod create → Ready, one at a time", ready, "25 / 60 ms", "request sent to seen by a watch on another connection");
             report.Row("pod create → answered", answered, how: "the same pods: 201 received");
             foreach (var (stage, samples) in trace?.Results ?? [])

@@ -85,9 +85,9 @@ internal sealed class Others(string image, Report report) : IAsyncDisposable
     {
         if (_podman.Length > 0)
         {
+            // Not "system reset": that takes networks with it which are not ours.
             await Commands.RunAsync("podman", [.. _podman, "pod", "rm", "--all", "--force", "--time", "0"]);
             await Commands.RunAsync("podman", [.. _podman, "rm", "--all", "--force", "--time", "0"]);
-            await Commands.RunAsync("podman", [.. _podman, "system", "reset", "--force"]);
         }
         foreach (var point in File.ReadLines("/proc/self/mountinfo").Select(line => line.Split(' ')[4])
             .Where(point => point.StartsWith(_directory + "/", StringComparison.Ordinal)).OrderByDescending(point => point.Length).ToList())
@@ -103,6 +103,7 @@ internal sealed class Others(string image, Report report) : IAsyncDisposable
             "--root", Path.Combine(_directory, "podman"), "--runroot", Path.Combine(_directory, "podman-run"),
             "--tmpdir", Path.Combine(_directory, "podman-tmp"), "--cgroup-manager", "cgroupfs", "--events-backend", "none",
         ];
+        await KeepLimitsAsync();
         var failures = new List<string>();
         foreach (var runtime in (string[])["crun", "runc"])
         {
@@ -110,8 +111,8 @@ internal sealed class Others(string image, Report report) : IAsyncDisposable
             try
             {
                 await Commands.RunAsync("podman", [.. _podman, "load", "--quiet", "--input", image]);
-                await RunAsync("warm");
-                return $"`podman {Shown(_podman)} run -d --network none`";
+                await RunAsync("warm-" + runtime);
+                return $"`podman {Shown(_podman)} run -d --network none`, default_ulimits nofile and nproc 1024";
             }
             catch (InvalidOperationException exception)
             {
@@ -119,6 +120,17 @@ internal sealed class Others(string image, Report report) : IAsyncDisposable
             }
         }
         throw new InvalidOperationException(string.Join("; ", failures));
+    }
+
+    /// <summary>By itself podman asks for a million open files, which needs CAP_SYS_RESOURCE where the limit is lower.</summary>
+    private async Task KeepLimitsAsync()
+    {
+        var file = Path.Combine(_directory, "containers.conf");
+        await File.WriteAllTextAsync(file, """
+            [containers]
+            default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+            """);
+        Environment.SetEnvironmentVariable("CONTAINERS_CONF", file);
     }
 
     private static string Shown(string[] options) => string.Join(' ', options.SkipWhile(option => option != "--cgroup-manager"));

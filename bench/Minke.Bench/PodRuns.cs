@@ -19,12 +19,12 @@ internal sealed class PodRuns(HttpClient http, PodWatch watch)
         $$$"""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"{{{name}}}"},"spec":{"containers":[{"name":"main","image":"{{{Image}}}","imagePullPolicy":"Never","command":["sleep","86399"]}]}}""";
 
     /// <summary>Starts pods one after the other; each is deleted before the next.</summary>
-    public async Task<(Samples Ready, Samples Answered, Samples Gone)> OneByOneAsync(int count, StartTrace? trace)
+    public async Task<(Samples Ready, Samples Answered, Samples Gone)> OneByOneAsync(string prefix, int count, StartTrace? trace)
     {
         List<TimeSpan> ready = [], answered = [], gone = [];
         for (var i = 0; i < count; i++)
         {
-            var name = $"one-{i}";
+            var name = $"{prefix}-{i}";
             trace?.Begin();
             var sent = Stopwatch.GetTimestamp();
             await CreateAsync(name);

@@ -30,10 +30,10 @@ internal sealed partial class ProcessEvents : IDisposable
     private volatile bool _isStopping;
 
     /// <exception cref="Win32Exception">The kernel has no process connector, or we may not listen to it.</exception>
-    public ProcessEvents(Func<OwnProcess, bool> isWanted, Action<ProcessEvent> happened)
+    public ProcessEvents(string outside, Func<OwnProcess, bool> isWanted, Action<ProcessEvent> happened)
     {
         (_isWanted, _happened) = (isWanted, happened);
-        _socket = Listen();
+        _socket = Listen(outside);
         _reader = new(Read);
         _reader.Start();
     }
@@ -45,12 +45,12 @@ internal sealed partial class ProcessEvents : IDisposable
         _ = close(_socket);
     }
 
-    private static int Listen()
+    private static int Listen(string outside)
     {
         var (result, error) = (-1, 0);
         var visitor = new Thread(() =>
         {
-            var first = open("/proc/1/ns/net", SOCK_CLOEXEC);
+            var first = open(outside, SOCK_CLOEXEC);
             result = first < 0 ? -1 : setns(first, CLONE_NEWNET);
             if (result == 0)
                 result = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);

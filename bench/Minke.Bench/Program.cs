@@ -2,7 +2,8 @@ using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Minke.Bench;
 
-// Called by bench/run, which has made the network namespace we are in: --binary FILE --image FILE --commit TEXT [--quick]
+// Called by bench/run, which has made the network namespace we are in:
+// --outside FILE (the machine's network namespace) --binary FILE --image FILE --commit TEXT [--quick]
 string Option(string name) => args.SkipWhile(argument => argument != name).Skip(1).FirstOrDefault() ?? throw new ArgumentException(name + " is missing");
 if (args.FirstOrDefault(argument => argument is "--help" or "-h") is not null)
 {
@@ -12,7 +13,7 @@ if (args.FirstOrDefault(argument => argument is "--help" or "-h") is not null)
 
 var isQuick = args.Contains("--quick");
 var report = new Report(Console.Out);
-var bench = new Bench(Option("--binary"), Option("--image"), report, isQuick);
+var bench = new Bench(Option("--binary"), Option("--image"), Option("--outside"), report, isQuick);
 report.Head(Option("--commit"));
 
 // Ctrl-C ends the section that runs; what was started is taken down all the same.

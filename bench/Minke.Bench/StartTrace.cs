@@ -26,10 +26,11 @@ internal sealed class StartTrace : IDisposable
 
     /// <param name="cluster">Whose processes to follow.</param>
     /// <param name="program">What the command line of every container's program begins with.</param>
-    public StartTrace(Cluster cluster, string program)
+    /// <param name="outside">The machine's own network namespace, for <see cref="ProcessEvents"/>.</param>
+    public StartTrace(Cluster cluster, string program, string outside)
     {
         Program = program;
-        _source = new(process => cluster.IsOurs(process) || process.CommandLine.StartsWith(program, StringComparison.Ordinal), happened =>
+        _source = new(outside, process => cluster.IsOurs(process) || process.CommandLine.StartsWith(program, StringComparison.Ordinal), happened =>
         {
             lock (_lock)
                 _events.Add(happened);
