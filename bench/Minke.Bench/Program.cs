@@ -3,14 +3,15 @@ using System.Runtime.InteropServices;
 using Minke.Bench;
 
 // Called by bench/run, which has made the network namespace we are in:
-// --outside FILE (the machine's network namespace) --binary FILE --image FILE --commit TEXT [--quick]
+// --outside FILE (the machine's network namespace) --binary FILE --image FILE --commit TEXT [--quick] [--only SECTION]
 string Option(string name) => args.SkipWhile(argument => argument != name).Skip(1).FirstOrDefault() ?? throw new ArgumentException(name + " is missing");
 if (args.FirstOrDefault(argument => argument is "--help" or "-h") is not null)
 {
-    Console.WriteLine("Usage: sudo bench/run [--quick]");
+    Console.WriteLine("Usage: sudo bench/run [--quick] [--only starting|pods|others]");
     return 0;
 }
 
+var only = args.Contains("--only") ? Option("--only") : null;
 var isQuick = args.Contains("--quick");
 var report = new Report(Console.Out);
 var bench = new Bench(Option("--binary"), Option("--image"), Option("--outside"), report, isQuick);
@@ -37,6 +38,8 @@ foreach (var (name, run) in sections)
 {
     if (interrupted.Task.IsCompleted)
         break;
+    if (only is not null && only != name)
+        continue;
     try
     {
         await run();

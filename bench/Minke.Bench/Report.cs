@@ -11,7 +11,7 @@ internal sealed class Report(TextWriter output)
         var model = Field("/proc/cpuinfo", "model name") ?? RuntimeInformation.OSArchitecture.ToString();
         var memory = long.Parse(Field("/proc/meminfo", "MemTotal")!.Split(' ')[0], CultureInfo.InvariantCulture) / 1024;
         output.WriteLine(Text($"commit {commit}, {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC"));
-        output.WriteLine(Text($"machine: {Environment.ProcessorCount} × {model}, {memory} MiB; {RuntimeInformation.OSDescription}"));
+        output.WriteLine(Text($"machine: {Environment.ProcessorCount} × {model}, {memory} MiB; {RuntimeInformation.OSDescription}, Linux {File.ReadAllText("/proc/sys/kernel/osrelease").Trim()}"));
         output.WriteLine();
         output.WriteLine("| What | Median | p99 | Min – max | n | Goal | Load | How |");
         output.WriteLine("|---|---:|---:|---:|---:|---:|---:|---|");
