@@ -6,7 +6,20 @@ public static class KindBehaviors
     private static readonly KindBehavior[] All =
     [
         new NamespaceKind(),
+        new ConfigMapKind(),
+        new EndpointsKind(),
+        new EventKind(),
+        new LeaseKind(),
+        new LimitRangeKind(),
+        new NodeKind(),
+        new PersistentVolumeClaimKind(),
         new PodKind(),
+        new PodTemplateKind(),
+        new ReplicationControllerKind(),
+        new ResourceQuotaKind(),
+        new SecretKind(),
+        new ServiceAccountKind(),
+        new ServiceKind(),
     ];
 
     private static readonly Dictionary<KindInfo, KindBehavior> ByKind = All.ToDictionary(behavior => behavior.Kind);

@@ -5,23 +5,21 @@ namespace Minke.Api;
 /// <summary>What a Namespace does beyond its fields. (pkg/registry/core/namespace/strategy.go)</summary>
 internal sealed class NamespaceKind : KindBehavior<Namespace>
 {
-    private const string Finalizer = "kubernetes";
     private const string NameLabel = "kubernetes.io/metadata.name";
+    private const string Finalizer = "kubernetes";
 
-    /// <summary>Selectors can name a namespace by this label.</summary>
     public override Namespace Default(Namespace value)
     {
         var name = value.Metadata.Name;
-        return name.Length == 0 || value.Metadata.Labels.GetValueOrDefault(NameLabel) == name
-            ? value
-            : value with { Metadata = value.Metadata with { Labels = value.Metadata.Labels.With(NameLabel, name) } };
+        if (name.Length > 0 && value.Metadata.Labels.GetValueOrDefault(NameLabel) != name)
+            value = value with { Metadata = value.Metadata with { Labels = value.Metadata.Labels.With(NameLabel, name) } };
+        return value.Status.Phase.Length > 0 ? value : value with { Status = value.Status with { Phase = NamespacePhase.Active } };
     }
 
-    /// <summary>The finalizer holds it until the namespace controller has emptied it.</summary>
     public override Namespace PrepareForCreate(Namespace value) => value with
     {
-        Spec = value.Spec with { Finalizers = value.Spec.Finalizers.Contains(Finalizer) ? value.Spec.Finalizers : value.Spec.Finalizers.Add(Finalizer) },
-        Status = new NamespaceStatus { Phase = NamespacePhase.Active },
+        Spec = value.Spec.Finalizers.Contains(Finalizer) ? value.Spec : value.Spec with { Finalizers = value.Spec.Finalizers.Add(Finalizer) },
+        Status = new() { Phase = NamespacePhase.Active },
     };
 
     public override Namespace PrepareForUpdate(Namespace value, Namespace old) => value with
@@ -34,24 +32,34 @@ internal sealed class NamespaceKind : KindBehavior<Namespace>
 
     public override void Validate(Namespace value, Namespace? old, FieldErrors errors)
     {
-        ObjectMetaRules.Validate(value.Metadata, isNamespaced: false, Names.Dns1123Label, errors);
-        foreach (var (finalizer, index) in value.Spec.Finalizers.Select((finalizer, index) => (finalizer, index)))
-        {
-            FieldPath path = $"spec.finalizers[{index}]";
-            foreach (var error in Names.QualifiedName(finalizer))
-                errors.Invalid(path, finalizer, error);
-            if (finalizer != Finalizer && !finalizer.Contains('/', StringComparison.Ordinal))
-                errors.Invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
-        }
         if (old is not null)
+        {
             ObjectMetaRules.ValidateUpdate(value.Metadata, old.Metadata, errors);
+            return;
+        }
+        ObjectMetaRules.Validate(value.Metadata, isNamespaced: false, Names.Dns1123Label, errors);
+        foreach (var finalizer in value.Spec.Finalizers)
+            ValidateFinalizer(finalizer, "spec.finalizers", errors);
     }
 
     public override void ValidateStatus(Namespace value, Namespace old, FieldErrors errors)
     {
-        if (value.Metadata.DeletionTimestamp is null && value.Status.Phase != NamespacePhase.Active)
+        // The capital is upstream's.
+        if (old.Metadata.DeletionTimestamp is null && value.Status.Phase != NamespacePhase.Active)
             errors.Invalid("status.Phase", value.Status.Phase, "may only be 'Active' if `deletionTimestamp` is empty");
-        if (value.Metadata.DeletionTimestamp is not null && value.Status.Phase != NamespacePhase.Terminating)
+        else if (old.Metadata.DeletionTimestamp is not null && value.Status.Phase != NamespacePhase.Terminating)
             errors.Invalid("status.Phase", value.Status.Phase, "may only be 'Terminating' if `deletionTimestamp` is not empty");
+    }
+
+    public override void ValidateSubresource(string subresource, Namespace value, Namespace old, FieldErrors errors)
+    {
+        for (var i = 0; i < value.Spec.Finalizers.Count; i++)
+            ValidateFinalizer(value.Spec.Finalizers[i], new FieldPath("spec.finalizers").Index(i), errors);
+    }
+
+    private static void ValidateFinalizer(string finalizer, FieldPath path, FieldErrors errors)
+    {
+        PodRules.Each(Names.QualifiedName(finalizer), path, finalizer, errors);
+        ObjectMetaRules.FinalizerIsQualified(finalizer, path, errors);
     }
 }

@@ -6,7 +6,7 @@ namespace Minke.Api;
 internal static class ContainerRules
 {
     private static readonly string[] PullPolicies = [PullPolicy.Always, PullPolicy.IfNotPresent, PullPolicy.Never];
-    private static readonly string[] Protocols = [Protocol.SCTP, Protocol.TCP, Protocol.UDP];
+    public static readonly string[] Protocols = [Protocol.SCTP, Protocol.TCP, Protocol.UDP];
     private static readonly string[] MessagePolicies = [TerminationMessagePolicy.File, TerminationMessagePolicy.FallbackToLogsOnError];
 
     /// <summary>Every container of a spec with its path: containers, init containers, ephemeral containers as such.</summary>

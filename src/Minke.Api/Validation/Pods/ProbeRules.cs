@@ -91,7 +91,7 @@ internal static class ProbeRules
         }
     }
 
-    private static void ValidatePort(IntOrString port, FieldPath path, FieldErrors errors)
+    public static void ValidatePort(IntOrString port, FieldPath path, FieldErrors errors)
     {
         if (port.IsText)
             PodRules.Each(Names.PortName(port.Text!), path, port.Text, errors);
