@@ -51,7 +51,7 @@ internal sealed class PodKind : KindBehavior<Pod>
         return warnings;
     }
 
-    public override IEnumerable<string> Warnings(Pod pod, Pod? old) => old is null ? PodWarnings.Of(pod.Spec) : [];
+    public override IEnumerable<string> Warnings(Pod pod, Pod? old) => old is null ? PodWarnings.Of(pod).Concat(PodSupport.Warnings(pod)) : [];
 
     public override void ValidateStatus(Pod pod, Pod old, FieldErrors errors) => PodUpdateRules.ValidateStatus(pod, old, errors);
 }

@@ -2,34 +2,52 @@ using Minke.Api.Core.V1;
 
 namespace Minke.Api;
 
-/// <summary>Fields of a pod that are accepted and that nothing here acts on: whoever sets one is told. Nothing is ignored in silence.</summary>
+/// <summary>Upstream's own warnings about a pod: what is legal but surely not meant. (pkg/api/pod/warnings.go)</summary>
 internal static class PodWarnings
 {
-    private const string Ignored = "accepted but not acted on by Minke yet";
-
-    public static IEnumerable<string> Of(PodSpec spec)
+    public static IEnumerable<string> Of(Pod pod)
     {
-        if (spec.HostUsers == false)
-            yield return $"spec.hostUsers: {Ignored}: the pod shares the machine's user namespace";
-        if (spec.SecurityContext?.SeLinuxOptions is not null)
-            yield return $"spec.securityContext.seLinuxOptions: {Ignored}";
-        if (spec.SecurityContext?.WindowsOptions is not null)
-            yield return $"spec.securityContext.windowsOptions: {Ignored}";
-        foreach (var warning in Of("spec.initContainers", spec.InitContainers).Concat(Of("spec.containers", spec.Containers)))
-            yield return warning;
+        foreach (var (container, path) in ContainerRules.Every(pod.Spec, "spec"))
+        {
+            foreach (var warning in DuplicateVariables(container, path))
+                yield return warning;
+            foreach (var warning in DuplicatePorts(container, path))
+                yield return warning;
+        }
+        for (var i = 0; i < pod.Spec.Tolerations.Count; i++)
+        {
+            if (pod.Spec.Tolerations[i].Key == "node-role.kubernetes.io/master")
+                yield return $"spec.tolerations[{PodRules.Number(i)}].key: \"node-role.kubernetes.io/master\" is deprecated, use \"node-role.kubernetes.io/control-plane\" instead";
+        }
+        if (pod.Spec.TerminationGracePeriodSeconds < 0)
+            yield return "spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1";
     }
 
-    private static IEnumerable<string> Of(string path, ApiList<Container> containers)
+    private static IEnumerable<string> DuplicateVariables(Container container, FieldPath path)
     {
-        for (var i = 0; i < containers.Count; i++)
+        var seen = new Dictionary<string, EnvVar>(StringComparer.Ordinal);
+        for (var i = 0; i < container.Env.Count; i++)
         {
-            var container = containers[i];
-            if (container.SecurityContext?.SeLinuxOptions is not null)
-                yield return $"{path}[{i}].securityContext.seLinuxOptions: {Ignored}";
-            if (container.SecurityContext?.WindowsOptions is not null)
-                yield return $"{path}[{i}].securityContext.windowsOptions: {Ignored}";
-            if (container.Resources.Limits.ContainsKey("ephemeral-storage"))
-                yield return $"{path}[{i}].resources.limits[ephemeral-storage]: {Ignored}: the disk space of containers is not limited";
+            var variable = container.Env[i];
+            // A value that builds on the one before it means what it says.
+            if (seen.ContainsKey(variable.Name) && !variable.Value.Contains($"$({variable.Name})", StringComparison.Ordinal))
+                yield return $"{path}.env[{PodRules.Number(i)}]: hides previous definition of {FieldErrors.Quote(variable.Name)}, which may be dropped when using apply";
+            seen[variable.Name] = variable;
+        }
+    }
+
+    private static IEnumerable<string> DuplicatePorts(Container container, FieldPath path)
+    {
+        for (var i = 0; i < container.Ports.Count; i++)
+        {
+            for (var j = 0; j < i; j++)
+            {
+                var (port, earlier) = (container.Ports[i], container.Ports[j]);
+                if (port.ContainerPortValue != earlier.ContainerPortValue || port.Protocol != earlier.Protocol || port.HostPort != earlier.HostPort || port.HostIP != earlier.HostIP)
+                    continue;
+                yield return $"{path}.ports[{PodRules.Number(i)}]: duplicate port definition with {path}.ports[{PodRules.Number(j)}]";
+                break;
+            }
         }
     }
 }
