@@ -132,8 +132,13 @@ internal sealed partial class PodLoop
     {
         if (latest is not null)
             return (uint)PodLabels.RestartCountOf(latest) + 1;
-        // Its remains are gone: the status still knows how often it was restarted.
-        return _pod.StatusOf(container.Name) is { ContainerID.Length: > 0 } old ? (uint)old.RestartCount + 1 : 0;
+        // Its remains are gone: the status still knows how often it was restarted, and counts the loss once it has told of it.
+        return _pod.StatusOf(container.Name) switch
+        {
+            { ContainerID.Length: > 0 } old => (uint)old.RestartCount + 1,
+            { LastState.Terminated: not null } told => (uint)told.RestartCount,
+            _ => 0,
+        };
     }
 
     private bool IsBackingOff(Container container, ContainerKind kind, ContainerStatus? latest)

@@ -45,7 +45,10 @@ public sealed record PodPlan
         // Ephemeral containers start even before initialization is complete, and only once.
         for (var i = 0; i < pod.Spec.EphemeralContainers.Count; i++)
         {
-            if (view.Latest(pod.Spec.EphemeralContainers[i].Name) is null)
+            var name = pod.Spec.EphemeralContainers[i].Name;
+            // One that ended stays ended, also when nothing of it is left.
+            var hasEnded = pod.Status.EphemeralContainerStatuses.Any(status => status.Name == name && status.State.Terminated is not null);
+            if (view.Latest(name) is null && !hasEnded)
                 steps.Ephemeral.Add(i);
         }
         var isInitialized = PlanInit(pod, view, health, steps);

@@ -71,7 +71,14 @@ internal sealed class AtomicDirectory(string directory, TimeProvider time)
                     VolumeFiles.ChangeOwner(made, null, groupGid);
             }
         }
-        File.WriteAllBytes(path, file.Content);
+        // Nobody but root reads it before its mode is set.
+        using (var stream = new FileStream(path, new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        }))
+            stream.Write(file.Content);
         // A group that was given the volume may read it; that is what it was given it for. (SetVolumeOwnership, read-only mask 0440)
         VolumeFiles.ChangeMode(path, groupGid is null ? file.Mode : file.Mode | 0x120);
         if (file.OwnerUid is not null || groupGid is not null)

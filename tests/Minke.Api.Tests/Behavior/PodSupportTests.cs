@@ -75,6 +75,7 @@ public sealed class PodSupportTests
             "spec.containers[0].env[1]: hides previous definition of \"A\", which may be dropped when using apply",
             "spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]",
         ], KindBehaviors.For(Pod.KindInfo).Warnings(pod, null));
+        Assert.Empty(KindBehaviors.For(Pod.KindInfo).Warnings(pod, pod));
     }
 
     private static string Table()

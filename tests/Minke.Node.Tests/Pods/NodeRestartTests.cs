@@ -50,6 +50,23 @@ public sealed class NodeRestartTests
     }
 
     [Fact]
+    public async Task Restarts_are_counted_on_when_nothing_is_left_of_the_containers()
+    {
+        await using var node = await TestNode.StartAsync();
+        await node.CreateAsync(Make.Pod("web"));
+        for (var count = 1; count <= 3; count++)
+        {
+            await node.AdvanceUntilAsync("web", TestNode.IsReady, "ready");
+            await node.StopAsync();
+            foreach (var sandbox in await node.Runtime.ListSandboxesAsync(node.Deadline))
+                await node.Runtime.RemoveSandboxAsync(sandbox.Id, node.Deadline);
+            await node.RestartAsync();
+            await node.AdvanceUntilAsync(
+                "web", pod => pod.Status.ContainerStatuses[0] is { State.Running: not null } status && status.RestartCount == count, $"restarted {count} times");
+        }
+    }
+
+    [Fact]
     public async Task Logs_are_read_by_line_with_times_tails_and_the_instance_before()
     {
         await using var node = await TestNode.StartAsync(node => node.Runtime.WritesLogs = true);
