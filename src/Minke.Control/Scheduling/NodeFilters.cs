@@ -1,4 +1,4 @@
-using System.Globalization;
+using Minke.Api;
 using Minke.Api.Core.V1;
 
 namespace Minke.Control.Scheduling;
@@ -15,7 +15,7 @@ internal static class NodeFilters
             return [unschedulable];
         if (Taint(pod, node.Node) is { } taint)
             return [taint];
-        if (!MatchesSelector(pod, node.Node))
+        if (!NodeSelectors.Matches(pod.Spec, node.Node))
             return ["node(s) didn't match Pod's node affinity/selector"];
         if (PortConflict(pod, node))
             return ["node(s) didn't have free ports for the requested pod ports"];
@@ -43,38 +43,6 @@ internal static class NodeFilters
         (toleration.Effect.Length == 0 || toleration.Effect == taint.Effect)
         && (toleration.Key.Length == 0 ? toleration.Operator == TolerationOperator.Exists : toleration.Key == taint.Key)
         && (toleration.Operator == TolerationOperator.Exists || toleration.Value == taint.Value));
-
-    private static bool MatchesSelector(Pod pod, Node node)
-    {
-        foreach (var (key, value) in pod.Spec.NodeSelector)
-        {
-            if (!node.Metadata.Labels.TryGetValue(key, out var actual) || actual != value)
-                return false;
-        }
-        var required = pod.Spec.Affinity?.NodeAffinity?.RequiredDuringSchedulingIgnoredDuringExecution;
-        return required is null || required.NodeSelectorTerms.Any(term => MatchesTerm(term, node));
-    }
-
-    /// <summary>An empty term matches nothing.</summary>
-    public static bool MatchesTerm(NodeSelectorTerm term, Node node) =>
-        (!term.MatchExpressions.IsEmpty || !term.MatchFields.IsEmpty)
-        && term.MatchExpressions.All(requirement => Matches(requirement, node.Metadata.Labels.GetValueOrDefault(requirement.Key)))
-        && term.MatchFields.All(requirement => requirement.Key == "metadata.name" && Matches(requirement, node.Metadata.Name));
-
-    private static bool Matches(NodeSelectorRequirement requirement, string? value) => requirement.Operator switch
-    {
-        NodeSelectorOperator.In => value is not null && requirement.Values.Contains(value),
-        NodeSelectorOperator.NotIn => value is null || !requirement.Values.Contains(value),
-        NodeSelectorOperator.Exists => value is not null,
-        NodeSelectorOperator.DoesNotExist => value is null,
-        NodeSelectorOperator.Gt => Compare(value, requirement) > 0,
-        NodeSelectorOperator.Lt => Compare(value, requirement) < 0,
-        _ => false,
-    };
-
-    private static int? Compare(string? value, NodeSelectorRequirement requirement) =>
-        requirement.Values is [var bound] && long.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var actual)
-        && long.TryParse(bound, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var limit) ? actual.CompareTo(limit) : null;
 
     private static bool PortConflict(Pod pod, NodeView node)
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Minke.Api;
 using Minke.Api.Core.V1;
 
 namespace Minke.Control.Scheduling;
@@ -37,7 +38,7 @@ internal readonly record struct SchedulingPlan(string? NodeName, string Message)
         var preferred = 0;
         foreach (var term in pod.Spec.Affinity?.NodeAffinity?.PreferredDuringSchedulingIgnoredDuringExecution ?? default)
         {
-            if (NodeFilters.MatchesTerm(term.Preference, node.Node))
+            if (NodeSelectors.Matches(term.Preference, node.Node))
                 preferred += term.Weight;
         }
         var avoided = node.Node.Spec.Taints.Count(taint => taint.Effect == TaintEffect.PreferNoSchedule && !NodeFilters.IsTolerated(pod, taint));

@@ -92,7 +92,7 @@ public static class NodeAdmission
     {
         if (pod.Spec.NodeName.Length > 0 && pod.Spec.NodeName != node.Metadata.Name)
             return Failed("NodeName", "node(s) didn't match the requested node name");
-        if (!MatchesNode(pod, node))
+        if (!NodeSelectors.Matches(pod.Spec, node))
             return Failed("NodeAffinity", "node(s) didn't match Pod's node affinity/selector");
         var taken = others.SelectMany(HostPorts).ToList();
         return HostPorts(pod).Any(wanted => taken.Exists(port => Conflict(port, wanted)))
@@ -108,34 +108,4 @@ public static class NodeAdmission
 
     private static bool Conflict((string Ip, string Protocol, int Port) a, (string Ip, string Protocol, int Port) b) =>
         a.Port == b.Port && a.Protocol == b.Protocol && (a.Ip == b.Ip || a.Ip == "0.0.0.0" || b.Ip == "0.0.0.0");
-
-    private static bool MatchesNode(Pod pod, Minke.Api.Core.V1.Node node)
-    {
-        foreach (var (key, value) in pod.Spec.NodeSelector)
-        {
-            if (!node.Metadata.Labels.TryGetValue(key, out var have) || have != value)
-                return false;
-        }
-        if (pod.Spec.Affinity?.NodeAffinity?.RequiredDuringSchedulingIgnoredDuringExecution is not { } required)
-            return true;
-        return required.NodeSelectorTerms.Any(term =>
-            !(term.MatchExpressions.IsEmpty && term.MatchFields.IsEmpty)
-            && term.MatchExpressions.All(one => Matches(one, node.Metadata.Labels.TryGetValue(one.Key, out var value) ? value : null))
-            && term.MatchFields.All(one => Matches(one, one.Key == "metadata.name" ? node.Metadata.Name : null)));
-    }
-
-    private static bool Matches(NodeSelectorRequirement one, string? value) => one.Operator switch
-    {
-        NodeSelectorOperator.In => value is not null && one.Values.Contains(value),
-        NodeSelectorOperator.NotIn => value is null || !one.Values.Contains(value),
-        NodeSelectorOperator.Exists => value is not null,
-        NodeSelectorOperator.DoesNotExist => value is null,
-        NodeSelectorOperator.Gt => Compare(value, one) > 0,
-        NodeSelectorOperator.Lt => Compare(value, one) < 0,
-        _ => false,
-    };
-
-    private static int Compare(string? value, NodeSelectorRequirement one) =>
-        long.TryParse(value, CultureInfo.InvariantCulture, out var have) && one.Values.Count == 1
-        && long.TryParse(one.Values[0], CultureInfo.InvariantCulture, out var bound) ? have.CompareTo(bound) : 0;
 }

@@ -75,7 +75,7 @@ public sealed class SchedulingPlanTests
     public void Node_affinity_knows_its_operators(string @operator, string? value, bool fits)
     {
         var requirement = new NodeSelectorRequirement { Key = "cores", Operator = @operator, Values = value is null ? [] : [value] };
-        Assert.Equal(fits, NodeFilters.MatchesTerm(new NodeSelectorTerm { MatchExpressions = [requirement] }, Node("a", [new("cores", "4")])));
+        Assert.Equal(fits, NodeSelectors.Matches(new NodeSelectorTerm { MatchExpressions = [requirement] }, Node("a", [new("cores", "4")])));
     }
 
     [Fact]
