@@ -63,11 +63,25 @@ as_owner() {
     fi
 }
 
-# dotnet, quiet and leaving no server process behind.
+# dotnet, quiet and leaving no server process behind. One compiler server for the length of the build halves its time: Roslyn and the
+# analysers are compiled by the JIT once instead of once a project, and without the profile that only long runs earn back.
 run_dotnet() {
     [ -n "${dotnet:-}" ] || find_dotnet
+    local pipe=minke-$$-$RANDOM status=0
     as_owner env DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1 MSBUILDDISABLENODEREUSE=1 \
-        "$dotnet" "$@" -p:UseSharedCompilation=false
+        DOTNET_TieredPGO=0 "$dotnet" "$@" -p:UseSharedCompilation=true -p:SharedCompilationId="$pipe" || status=$?
+    stop_compiler_server "$pipe"
+    return "$status"
+}
+
+stop_compiler_server() {
+    local sdk
+    sdk=$(dirname -- "$(readlink -f -- "$dotnet")")/sdk/$(cd "$root" && "$dotnet" --version)/Roslyn/bincore
+    if [ -x "$sdk/VBCSCompiler" ]; then
+        as_owner "$sdk/VBCSCompiler" -shutdown -pipename:"$1"
+    elif [ -e "$sdk/VBCSCompiler.dll" ]; then
+        as_owner "$dotnet" exec "$sdk/VBCSCompiler.dll" -shutdown -pipename:"$1"
+    fi >/dev/null 2>&1 || true
 }
 
 # One line that changes when any file below the given paths does: names, sizes and times, no contents, so it takes milliseconds.
