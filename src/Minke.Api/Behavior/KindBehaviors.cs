@@ -20,6 +20,11 @@ public static class KindBehaviors
         new SecretKind(),
         new ServiceAccountKind(),
         new ServiceKind(),
+
+        new RoleKind(),
+        new ClusterRoleKind(),
+        new RoleBindingKind(),
+        new ClusterRoleBindingKind(),
     ];
 
     private static readonly Dictionary<KindInfo, KindBehavior> ByKind = All.ToDictionary(behavior => behavior.Kind);
