@@ -13,7 +13,6 @@ using Minke.Control;
 using Minke.Logs;
 using Minke.Node;
 using Minke.Node.Images;
-using Minke.Node.Images.Registries;
 using Minke.Node.Linux;
 using Minke.Node.Network;
 using Minke.Node.Pods;
@@ -42,10 +41,16 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
         try
         {
             var loggers = cluster.Owns(LogTo(data.LogFile));
+
+            // The runtime and the store need neither each other nor the certificates: they open side by side.
+            var places = NodeOf(data);
+            var openingRuntime = cluster.OwnsSoon(() => LocalRuntime.OpenAsync(places, options.RegistriesFile, clock, loggers, cancellationToken));
+            var openingStore = cluster.OwnsSoon(() => StateStore.OpenAsync(
+                data.State, new StateStoreOptions(), clock, loggers.CreateLogger<StateStore>()));
             var pki = ClusterPki.Open(data.Pki, ServingNames.For(nodeName, KubernetesService, AddressesOf(options.Listen.Address)), clock);
 
             var nodes = new LocalNodes();
-            var store = cluster.Owns(await StateStore.OpenAsync(data.State, new StateStoreOptions(), clock, loggers.CreateLogger<StateStore>()));
+            var store = await openingStore;
             var server = cluster.Owns(new ApiServer(
                 new ApiServerOptions
                 {
@@ -57,15 +62,13 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                 },
                 store, new IdSource(new Random()), clock, loggers));
             var control = new ControlPlane(server.Client, pki.AuthorityPem, ServedKinds.Default, clock, loggers);
+            await server.StartAsync(cancellationToken);
+            cluster.Runs(pki.KeepCurrentAsync);
+            cluster.Runs(control.RunAsync);
 
-            var places = NodeOf(data);
-            var registries = options.RegistriesFile is { } file ? RegistriesConfig.Load(file) : RegistriesConfig.Empty;
-            var imageStore = cluster.Owns(ImageStore.Open(places.Images, clock, loggers.CreateLogger<ImageStore>()));
-            var images = cluster.Owns(new ImageService(imageStore, registries, new PullOptions(), clock, new Random()));
-            var network = cluster.Owns(await BridgeNetwork.OpenAsync(places.Network, clock, loggers.CreateLogger<BridgeNetwork>(), cancellationToken));
-            var runtime = cluster.Owns(await EmbeddedRuntime.OpenAsync(places.Runtime, images, network, clock, loggers, cancellationToken));
+            var local = await openingRuntime;
             var volumes = cluster.Owns(new DiskVolumes(places.Paths, server.Client, clock, loggers.CreateLogger<DiskVolumes>()));
-            var prober = cluster.Owns(new Prober(runtime, clock));
+            var prober = cluster.Owns(new Prober(local.Runtime, clock));
             var node = cluster.Owns(new NodeAgent(
                 new NodeSettings
                 {
@@ -74,15 +77,12 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                     KubeletVersion = MinkeVersion.Kubernetes,
                     StaticPodDirectory = data.Manifests,
                 },
-                NodeMachine.Read(data.Root), server.Client, runtime, images, volumes, new ContainerEnvironment(server.Client), prober, clock, loggers,
-                ReadPod));
+                NodeMachine.Read(data.Root), server.Client, local.Runtime, local.Images, volumes, new ContainerEnvironment(server.Client), prober, clock,
+                loggers, ReadPod));
             nodes.Add(nodeName, node.Endpoint);
             var collection = new ImageCollection(
-                new ImageGarbageCollector(imageStore, new ImageGcPolicy(), clock), runtime, node.ImagesChanged, clock, loggers.CreateLogger<ImageCollection>());
-
-            await server.StartAsync(cancellationToken);
-            cluster.Runs(pki.KeepCurrentAsync);
-            cluster.Runs(control.RunAsync);
+                new ImageGarbageCollector(local.ImageStore, new ImageGcPolicy(), clock), local.Runtime, node.ImagesChanged, clock,
+                loggers.CreateLogger<ImageCollection>());
             cluster.Runs(volumes.RunAsync);
             cluster.Runs(node.RunAsync);
             cluster.Runs(collection.RunAsync);

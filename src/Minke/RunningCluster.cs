@@ -23,6 +23,14 @@ internal sealed class RunningCluster(string nodeName) : IRunningCluster
         return part;
     }
 
+    /// <summary>A part that opens beside the others; closing waits for it.</summary>
+    public Task<T> OwnsSoon<T>(Func<Task<T>> open) where T : IAsyncDisposable
+    {
+        var opening = Task.Run(open);
+        _owned.Push(new Opening<T>(opening));
+        return opening;
+    }
+
     /// <summary>Runs a part's loop until the cluster stops. A part that ends before that with an exception ends the cluster.</summary>
     public void Runs(Func<CancellationToken, Task> loop) => _running.Add(GuardAsync(loop));
 
@@ -30,24 +38,8 @@ internal sealed class RunningCluster(string nodeName) : IRunningCluster
     {
         await _stop.CancelAsync();
         await Task.WhenAll(_running);
-        var failures = new List<Exception>();
-        while (_owned.TryPop(out var part))
-        {
-            try
-            {
-                if (part is IAsyncDisposable asynchronous)
-                    await asynchronous.DisposeAsync();
-                else
-                    ((IDisposable)part).Dispose();
-            }
-            catch (Exception exception)
-            {
-                failures.Add(exception); // the others close all the same
-            }
-        }
+        await Closing.AllAsync(_owned);
         _stop.Dispose();
-        if (failures.Count > 0)
-            throw new AggregateException("close the cluster", failures);
     }
 
     private async Task GuardAsync(Func<CancellationToken, Task> loop)
@@ -63,6 +55,16 @@ internal sealed class RunningCluster(string nodeName) : IRunningCluster
         catch (Exception exception)
         {
             _failed.TrySetException(exception);
+        }
+    }
+
+    private sealed class Opening<T>(Task<T> opening) : IAsyncDisposable where T : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            await ((Task)opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // Whoever awaited it knows why it failed.
+            if (opening.IsCompletedSuccessfully)
+                await opening.Result.DisposeAsync();
         }
     }
 }
