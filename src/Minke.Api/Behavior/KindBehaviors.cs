@@ -25,6 +25,7 @@ public static class KindBehaviors
         new ClusterRoleKind(),
         new RoleBindingKind(),
         new ClusterRoleBindingKind(),
+        new CustomResourceDefinitionKind(),
     ];
 
     private static readonly Dictionary<KindInfo, KindBehavior> ByKind = All.ToDictionary(behavior => behavior.Kind);

@@ -64,6 +64,9 @@ public sealed class FieldErrors : IReadOnlyList<FieldError>
         return texts.Count == 1 ? texts[0] : $"[{string.Join(", ", texts)}]";
     }
 
+    /// <summary>Those of another list, in order of their texts.</summary>
+    internal void AddSorted(FieldErrors found) => _errors.AddRange(found.OrderBy(error => error.ToString(), StringComparer.Ordinal));
+
     public IEnumerator<FieldError> GetEnumerator() => _errors.GetEnumerator();
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
@@ -72,11 +75,13 @@ public sealed class FieldErrors : IReadOnlyList<FieldError>
 
     private static string Show(object? value) => value switch
     {
-        null => "null",
+        // Quoted, as upstream has it.
+        null => "\"null\"",
         string text => Quote(text),
         bool flag => flag ? "true" : "false",
         IntOrString { IsText: true } text => Quote(text.Text!),
         ApiMap<string> map => $"map[string]string{{{string.Join(", ", map.Select(pair => Quote(pair.Key) + ":" + Quote(pair.Value)))}}}",
+        ApiList<string> { IsNull: true } => "[]string(nil)",
         IEnumerable<string> items => $"[]string{{{string.Join(", ", items.Select(Quote))}}}",
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString() ?? "null",
