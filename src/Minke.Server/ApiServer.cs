@@ -14,6 +14,8 @@ using Microsoft.Extensions.Logging;
 using Minke.Api;
 using Minke.Client;
 using Minke.Server.Access;
+using Minke.Server.Access.Nodes;
+using Minke.Server.Access.Rbac;
 using Minke.Server.Admission;
 using Minke.Server.Discovery;
 using Minke.Server.Health;
@@ -42,13 +44,17 @@ public sealed class ApiServer : IAsyncDisposable
     private readonly IServer _kestrel;
     private readonly RequestHandler _handler;
     private readonly EventExpiry _expiry;
+    private readonly PolicyReconciler _policy;
     private Task _expiring = Task.CompletedTask;
+    private Task _restoring = Task.CompletedTask;
     private bool _isStarted;
 
     public ApiServer(ApiServerOptions options, IStateStore store, IdSource ids, TimeProvider clock, ILoggerFactory loggers)
     {
         var catalog = new ResourceCatalog(options.Kinds);
-        var admission = new AdmissionChain(store, catalog, ids, clock);
+        var policy = new RbacPolicy(store, catalog);
+        var authorizer = new Authorizer(new NodeAuthorizer(store, catalog), new RbacAuthorizer(policy));
+        var admission = new AdmissionChain(store, catalog, new EscalationCheck(policy, authorizer), ids, clock);
         var registry = new ObjectRegistry(store, catalog, admission, ids, clock) { HasGarbageCollector = options.HasGarbageCollector };
         var tokens = new ServiceAccountTokens(options.ServiceAccountKey, store, catalog, ids, clock);
         var pods = new PodOperations(registry);
@@ -58,6 +64,7 @@ public sealed class ApiServer : IAsyncDisposable
         var resources = new ResourceHandler(registry, ids);
         var streams = new PodStreams(registry, options.Nodes, new StreamingEndpoints(new(), clock));
         var usage = new UsageMetrics(registry, options.Nodes);
+        _policy = new PolicyReconciler(store, catalog, ids, clock, loggers.CreateLogger<PolicyReconciler>());
         _expiry = new EventExpiry(store, catalog, clock, loggers.CreateLogger<EventExpiry>());
         var checks = new List<HealthCheck>
         {
@@ -68,11 +75,11 @@ public sealed class ApiServer : IAsyncDisposable
         };
         checks.AddRange(options.HealthChecks);
         _handler = new RequestHandler(
-            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests), new VirtualResources(registry, pods, tokens, usage),
+            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests), new VirtualResources(registry, pods, new AccessReviews(authorizer, policy, tokens, clock), usage),
             new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
             new OpenApiDocuments(catalog, options.GitVersion, clock),
             new HealthEndpoints(checks), new ServerMetrics(store, catalog), new Authenticator(options.ClientAuthority, tokens, clock),
-            clock, loggers.CreateLogger<ApiServer>(), _stopping.Token);
+            authorizer, new Impersonation(authorizer), clock, loggers.CreateLogger<ApiServer>(), _stopping.Token);
         _host = CreateHost(options, loggers);
         _kestrel = _host.Services.GetRequiredService<IServer>();
     }
@@ -88,7 +95,11 @@ public sealed class ApiServer : IAsyncDisposable
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         _isStarted = true;
-        await _kestrel.StartAsync(new Application(_handler), cancellationToken);
+        // Side by side: the first requests are the administrator's, whom no role is asked about.
+        var listening = _kestrel.StartAsync(new Application(_handler), cancellationToken);
+        await _policy.CreateMissingAsync(cancellationToken);
+        await listening;
+        _restoring = _policy.RestoreAsync(_stopping.Token);
         _expiring = _expiry.RunAsync(_stopping.Token);
         Endpoints = [.. _kestrel.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses
             .Select(address => IPEndPoint.Parse(new Uri(address).Authority))];
@@ -104,6 +115,7 @@ public sealed class ApiServer : IAsyncDisposable
             await _kestrel.StopAsync(deadline.Token);
         }
         await _expiring;
+        await _restoring;
         await _host.DisposeAsync();
         _stopping.Dispose();
     }

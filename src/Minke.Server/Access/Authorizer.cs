@@ -1,46 +1,49 @@
 using Minke.Api;
-using Minke.Server.Registry;
+using Minke.Api.Meta.V1;
+using Minke.Server.Access.Nodes;
+using Minke.Server.Access.Rbac;
 
 namespace Minke.Server.Access;
 
-/// <summary>
-/// Who may do what, until RBAC is here: administrators (<c>system:masters</c>) everything; everybody who is known discovery and
-/// questions about themselves; anybody health and version. All else is refused.
-/// </summary>
-internal static class Authorizer
+/// <summary>Who may do what: administrators (<c>system:masters</c>) everything, nodes what their pods need, everybody what RBAC grants.</summary>
+internal sealed class Authorizer(NodeAuthorizer nodes, RbacAuthorizer rbac)
 {
-    private static readonly HashSet<string> SelfQuestions = ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"];
-
-    public static bool MayUse(UserInfo user, string verb, string group, string resource) =>
-        user.IsIn(UserInfo.Masters)
-        || (user.IsIn(UserInfo.Authenticated) && verb == "create" && group is "authorization.k8s.io" or "authentication.k8s.io" && SelfQuestions.Contains(resource));
-
-    public static bool MayGet(UserInfo user, string path) =>
-        user.IsIn(UserInfo.Masters) || IsPublic(path) || (user.IsIn(UserInfo.Authenticated) && IsDiscovery(path));
+    public Decision Decide(in AccessQuery query)
+    {
+        if (query.User.IsIn(UserInfo.Masters))
+            return Decision.Allowed;
+        var node = nodes.Decide(query);
+        if (node.IsAllowed)
+            return node;
+        var role = rbac.Decide(query);
+        return role.IsAllowed || node.Reason.Length == 0 ? role
+            : Decision.NoOpinion(role.Reason.Length == 0 ? node.Reason : $"{node.Reason}\n{role.Reason}");
+    }
 
     /// <exception cref="StatusException">403, in upstream's words.</exception>
-    public static void Check(UserInfo user, string verb, Resource resource, string subresource, string @namespace, string name)
+    public void Check(in AccessQuery query)
     {
-        var kind = resource.Kind;
-        if (!MayUse(user, verb, kind.Group, kind.Plural))
-            throw Forbidden(user, verb, kind, subresource, @namespace, name);
+        var decision = Decide(query);
+        if (!decision.IsAllowed)
+            throw Forbidden(query, decision.Reason);
     }
 
-    public static StatusException Forbidden(UserInfo user, string verb, KindInfo kind, string subresource, string @namespace, string name)
+    public static StatusException Forbidden(in AccessQuery query, string reason)
     {
-        var resource = subresource.Length > 0 ? $"{kind.Plural}/{subresource}" : kind.Plural;
-        var scope = @namespace.Length > 0 ? $" in the namespace \"{@namespace}\"" : " at the cluster scope";
-        return StatusException.Forbidden(kind, name,
-            $"User \"{user.Name}\" cannot {verb} resource \"{resource}\" in API group \"{kind.Group}\"{scope}");
+        var user = FieldErrors.Quote(query.User.Name);
+        var said = query.Path is { } path
+            ? $"User {user} cannot {query.Verb} path {FieldErrors.Quote(path)}"
+            : $"User {user} cannot {query.Verb} resource {FieldErrors.Quote(query.QualifiedResource)} in API group {FieldErrors.Quote(query.Group)}"
+                + (query.Namespace.Length > 0 ? $" in the namespace {FieldErrors.Quote(query.Namespace)}" : " at the cluster scope");
+        // The text may end up in a browser.
+        said = said.Replace("&", "&amp;", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal).Replace(">", "&gt;", StringComparison.Ordinal);
+        if (reason.Length > 0)
+            said = $"{said}: {reason}";
+        if (!query.IsResource)
+            return StatusException.Of(403, StatusReason.Forbidden, $"forbidden: {said}", StatusDetails.Empty);
+        var resource = query.Group.Length == 0 ? query.Resource : $"{query.Resource}.{query.Group}";
+        return StatusException.Of(403, StatusReason.Forbidden,
+            query.Name.Length == 0 ? $"{resource} is forbidden: {said}" : $"{resource} \"{query.Name}\" is forbidden: {said}",
+            new() { Name = query.Name, Group = query.Group, Kind = query.Resource });
     }
-
-    public static StatusException Forbidden(UserInfo user, string verb, string path) => StatusException.Of(
-        403, "Forbidden", $"forbidden: User \"{user.Name}\" cannot {verb} path \"{path}\"", Minke.Api.Meta.V1.StatusDetails.Empty);
-
-    private static bool IsPublic(string path) =>
-        path is "/healthz" or "/livez" or "/readyz" or "/version" or "/version/";
-
-    private static bool IsDiscovery(string path) => path is "/api" or "/apis" || path.StartsWith("/api/", StringComparison.Ordinal)
-        || path.StartsWith("/apis/", StringComparison.Ordinal) || path.StartsWith("/openapi", StringComparison.Ordinal)
-        || path.StartsWith("/healthz/", StringComparison.Ordinal) || path is "/.well-known/openid-configuration" or "/openid/v1/jwks";
 }

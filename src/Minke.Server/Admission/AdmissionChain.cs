@@ -1,6 +1,7 @@
 using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Api.Meta.V1;
+using Minke.Server.Access.Rbac;
 using Minke.Server.Registry;
 using Minke.Store;
 
@@ -10,7 +11,7 @@ namespace Minke.Server.Admission;
 /// What may be written, in upstream's order: NamespaceLifecycle, ServiceAccount, DefaultTolerationSeconds, Priority, LimitRanger.
 /// Everything is decided from memory.
 /// </summary>
-internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog, IdSource ids, TimeProvider clock)
+internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog, EscalationCheck escalation, IdSource ids, TimeProvider clock)
 {
     private readonly NamespaceLifecycle _namespaces = new(store, catalog);
     private readonly ServiceAccountAdmission _serviceAccounts = new(store, catalog, ids, clock);
@@ -21,6 +22,7 @@ internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog,
         Resource resource, string @namespace, IKubeObject value, WriteContext context, CancellationToken cancellationToken)
     {
         _namespaces.AdmitCreate(resource, @namespace, value.Metadata);
+        escalation.Check(context.User, value, old: null);
         if (value is not Pod pod)
             return value;
         pod = await _serviceAccounts.AdmitAsync(pod, context.IsDryRun, cancellationToken);
@@ -33,6 +35,7 @@ internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog,
         Resource resource, string subresource, string @namespace, IKubeObject value, IKubeObject old, WriteContext context, CancellationToken cancellationToken)
     {
         _namespaces.AdmitUpdate(resource, @namespace);
+        escalation.Check(context.User, value, old);
         return new(value);
     }
 

@@ -18,7 +18,8 @@ namespace Minke.Server.Requests;
 /// </summary>
 internal sealed partial class RequestHandler(
     ResourceCatalog catalog, ResourceHandler resources, SubresourceHandler subresources, VirtualResources virtuals, DiscoveryDocuments discovery,
-    OpenApiDocuments openApi, HealthEndpoints health, ServerMetrics metrics, Authenticator authenticator, TimeProvider clock, ILogger logger, CancellationToken stopping)
+    OpenApiDocuments openApi, HealthEndpoints health, ServerMetrics metrics, Authenticator authenticator,
+    Authorizer authorizer, Impersonation impersonation, TimeProvider clock, ILogger logger, CancellationToken stopping)
 {
     // Upstream's --max-requests-inflight and --max-mutating-requests-inflight.
     private const int MaxReads = 400;
@@ -36,7 +37,7 @@ internal sealed partial class RequestHandler(
         CancellationTokenSource? deadline = null;
         try
         {
-            var user = Impersonate(http, authenticator.Authenticate(http));
+            var user = impersonation.Apply(http.Request.Headers, authenticator.Authenticate(http));
             if (!target.IsResource)
             {
                 await HandlePathAsync(http, user);
@@ -75,6 +76,11 @@ internal sealed partial class RequestHandler(
         {
             await FailAsync(http, e.Status);
         }
+        catch (ImpersonationException e)
+        {
+            var path = FieldErrors.Quote(http.Request.Path + http.Request.QueryString);
+            await Responses.TextAsync(http, 500, $"Internal Server Error: {path}: {e.Message}\n");
+        }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested || stopping.IsCancellationRequested)
         {
             // The client has gone, or we are going: nobody to answer.
@@ -97,13 +103,9 @@ internal sealed partial class RequestHandler(
 
     private async ValueTask HandleResourceAsync(HttpContext http, UserInfo user, RequestTarget target, string verb, CancellationToken cancelled)
     {
+        authorizer.Check(QueryOf(http, user, target, verb));
         if (catalog.Find(target.Group, target.Version, target.Plural) is not { } resource)
-        {
-            if (!user.IsIn(UserInfo.Masters))
-                throw Authorizer.Forbidden(user, verb, UnknownKind(target), target.Subresource, target.Namespace, target.Name);
             throw StatusException.NoResource();
-        }
-        Authorizer.Check(user, verb, resource, target.Subresource, target.Namespace, target.Name);
         if (verb.Length == 0)
             throw MethodNotAllowed();
         // A namespaced resource is written in a namespace, a cluster-scoped one never is.
@@ -153,8 +155,7 @@ internal sealed partial class RequestHandler(
     private async ValueTask HandlePathAsync(HttpContext http, UserInfo user)
     {
         var path = http.Request.Path.Value ?? "/";
-        if (!Authorizer.MayGet(user, path))
-            throw Authorizer.Forbidden(user, http.Request.Method.ToLowerInvariant(), path);
+        authorizer.Check(AccessQuery.OfPath(user, http.Request.Method.ToLowerInvariant(), path));
         if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
             throw MethodNotAllowed();
         if (await health.TryHandleAsync(http, path) || await discovery.TryHandleAsync(http, path) || await openApi.TryHandleAsync(http, path))
@@ -213,34 +214,35 @@ internal sealed partial class RequestHandler(
         return media;
     }
 
-    /// <summary><c>kubectl --as</c>, for administrators.</summary>
-    private static UserInfo Impersonate(HttpContext http, UserInfo user)
+    /// <summary>What authorisation is asked. A field selector that names one object makes a list a question about that object.</summary>
+    private static AccessQuery QueryOf(HttpContext http, UserInfo user, RequestTarget target, string verb)
     {
-        if (!http.Request.Headers.TryGetValue("Impersonate-User", out var name) || name.Count == 0 || string.IsNullOrEmpty(name[0]))
-            return user;
-        if (!user.IsIn(UserInfo.Masters))
+        var query = new AccessQuery
         {
-            throw StatusException.Of(403, "Forbidden",
-                $"users \"{name[0]}\" is forbidden: User \"{user.Name}\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
-                new() { Name = name[0]!, Kind = "users" });
-        }
-        var groups = http.Request.Headers["Impersonate-Group"].Select(group => group ?? "").ToList();
-        if (name[0] != "system:anonymous" && !groups.Contains(UserInfo.Authenticated))
-            groups.Add(UserInfo.Authenticated);
-        return new UserInfo(name[0]!, groups);
+            User = user,
+            Verb = verb,
+            Group = target.Group,
+            Version = target.Version,
+            Resource = target.Plural,
+            Subresource = target.Subresource,
+            Namespace = target.Plural == "namespaces" && target.Group.Length == 0 ? target.Name : target.Namespace,
+            Name = target.Name,
+        };
+        if (verb is not ("list" or "watch" or "deletecollection") || !http.Request.QueryString.HasValue
+            || !http.Request.Query.TryGetValue("fieldSelector", out var selector) || selector is not [{ Length: > 0 } text, ..])
+            return query;
+        return query with { FieldSelector = text, Name = target.Name.Length > 0 ? target.Name : NameIn(text) };
     }
 
-    private static KindInfo UnknownKind(RequestTarget target) => new()
+    private static string NameIn(string fieldSelector)
     {
-        Group = target.Group,
-        Version = target.Version,
-        Kind = target.Plural,
-        Plural = target.Plural,
-        IsNamespaced = target.Namespace.Length > 0,
-        SchemaFactory = () => Status.TypeSchema,
-        JsonReader = (ref System.Text.Json.Utf8JsonReader _, JsonReadContext _) => throw new UnreachableException(),
-        ProtoReader = _ => throw new UnreachableException(),
-    };
+        foreach (var term in fieldSelector.Split(','))
+        {
+            if (term.Split('=', StringSplitOptions.RemoveEmptyEntries) is ["metadata.name", var name] && !name.Contains('/', StringComparison.Ordinal) && name is not ("." or ".."))
+                return name;
+        }
+        return "";
+    }
 
     private static StatusException MethodNotAllowed() => StatusException.Of(
         405, StatusReason.MethodNotAllowed, "the server does not allow this method on the requested resource", StatusDetails.Empty);
