@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Client;
+using Minke.Control.Access;
 using Minke.Control.Lifecycle;
 using Minke.Control.Scheduling;
 
@@ -48,7 +49,8 @@ public sealed class ControlPlane(IApiClient api, string rootCertificatePem, IRea
         await Task.WhenAll(accounts.WaitForSyncAsync(cancellationToken), rootCertificates.WaitForSyncAsync(cancellationToken));
         await Task.WhenAll(
             caches, namespaces.RunAsync(cancellationToken), events.RunAsync(cancellationToken), scheduler.RunAsync(cancellationToken),
-            deletion.RunAsync(cancellationToken), contents.RunAsync(cancellationToken));
+            deletion.RunAsync(cancellationToken), contents.RunAsync(cancellationToken),
+            new AccessControllers(api, time, loggers).RunAsync(cancellationToken));
     }
 
     private async Task EnsureSystemNamespacesAsync(CancellationToken cancellationToken)

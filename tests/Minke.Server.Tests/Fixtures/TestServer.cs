@@ -19,9 +19,12 @@ internal sealed class TestServer : IAsyncDisposable
     private readonly StateStore _store;
     private readonly ApiServer _server;
 
-    private TestServer(string directory, StateStore store, ApiServer server, ClusterPki pki)
+    private readonly ApiServerOptions _options;
+    private bool _isAnother;
+
+    private TestServer(string directory, StateStore store, ApiServer server, ClusterPki pki, ApiServerOptions options)
     {
-        (_directory, _store, _server, Pki) = (directory, store, server, pki);
+        (_directory, _store, _server, Pki, _options) = (directory, store, server, pki, options);
         Admin = ClientOf(pki.Admin);
     }
 
@@ -44,14 +47,38 @@ internal sealed class TestServer : IAsyncDisposable
             ClientAuthority = pki.Authority,
             ServiceAccountKey = pki.ServiceAccountKey,
         };
-        var server = new ApiServer(change?.Invoke(options) ?? options, state, new IdSource(new Random(1)), clock ?? TimeProvider.System, NullLoggerFactory.Instance);
+        options = change?.Invoke(options) ?? options;
+        var server = new ApiServer(options, state, new IdSource(new Random(1)), clock ?? TimeProvider.System, NullLoggerFactory.Instance);
         await server.StartAsync(Cancelled);
         foreach (var name in (string[])["default", "kube-system"])
         {
             await server.Client.CreateAsync(new Namespace { Metadata = new() { Name = name } }, Cancelled);
             await server.Client.CreateAsync(new ServiceAccount { Metadata = new() { Name = "default", Namespace = name } }, Cancelled);
         }
-        return new(directory, state, server, pki);
+        return new(directory, state, server, pki, options);
+    }
+
+    /// <summary>A second server over the same state, as after a restart. It ends before this one.</summary>
+    public async Task<TestServer> StartAnotherAsync()
+    {
+        var server = new ApiServer(_options, _store, new IdSource(new Random(2)), TimeProvider.System, NullLoggerFactory.Instance);
+        await server.StartAsync(Cancelled);
+        return new(_directory, _store, server, Pki, _options) { _isAnother = true };
+    }
+
+    /// <summary>Reads until it is so.</summary>
+    public async Task<JsonNode> UntilAsync(string path, Predicate<JsonNode> isSo)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        deadline.CancelAfter(TimeSpan.FromSeconds(60));
+        var revision = _store.CurrentRevision;
+        using var watch = _store.Watch("/", revision)!;
+        while (true)
+        {
+            if (await GetAsync(path) is { Code: 200 } reply && isSo(reply.Json))
+                return reply.Json;
+            await watch.ReadAsync(Timeout.InfiniteTimeSpan, deadline.Token);
+        }
     }
 
     public HttpClient ClientOf(X509Certificate2? certificate, Version? version = null)
@@ -102,6 +129,8 @@ internal sealed class TestServer : IAsyncDisposable
     {
         Admin.Dispose();
         await _server.DisposeAsync();
+        if (_isAnother)
+            return;
         await _store.DisposeAsync();
         Directory.Delete(_directory, recursive: true);
     }

@@ -49,7 +49,7 @@ internal sealed class EscalationCheck(RbacPolicy policy, Authorizer authorizer)
         var resource = role.Kind switch { "ClusterRole" => "clusterroles", "Role" => "roles", _ => "" };
         var query = new AccessQuery { User = user, Verb = "bind", Group = role.ApiGroup, Resource = resource, Name = role.Name, Namespace = @namespace };
         if (resource.Length == 0 || !authorizer.Decide(query).IsAllowed)
-            Confirm(user, value, @namespace, policy.Current().RulesOf(role, @namespace));
+            Confirm(user, value, @namespace, policy.Current().RulesOf(role, @namespace) ?? throw StatusException.NotFound(RbacGroup, resource, role.Name));
     }
 
     // The name of a new object is not part of the request, so a rule with names does not reach it.

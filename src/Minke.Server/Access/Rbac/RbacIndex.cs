@@ -34,13 +34,12 @@ internal sealed record RbacIndex
         return tables.GetOrAdd(key, MakeTable(user, @namespace));
     }
 
-    /// <summary>The rules of the role a binding in a namespace (empty for the cluster) refers to.</summary>
-    /// <exception cref="StatusException">There is no such role.</exception>
-    public ApiList<PolicyRule> RulesOf(RoleRef role, string @namespace) => role.Kind switch
+    /// <summary>The rules of the role a binding in a namespace (empty for the cluster) refers to; null when there is no such role.</summary>
+    public ApiList<PolicyRule>? RulesOf(RoleRef role, string @namespace) => role.Kind switch
     {
-        "Role" => Roles.TryGetValue((@namespace, role.Name), out var own) ? own.Rules : throw StatusException.NotFound(Role.KindInfo, role.Name),
-        "ClusterRole" => ClusterRoles.TryGetValue(role.Name, out var shared) ? shared.Rules : throw StatusException.NotFound(ClusterRole.KindInfo, role.Name),
-        _ => throw StatusException.InternalError($"unsupported role reference kind: {FieldErrors.Quote(role.Kind)}"),
+        "Role" => Roles.GetValueOrDefault((@namespace, role.Name))?.Rules,
+        "ClusterRole" => ClusterRoles.GetValueOrDefault(role.Name)?.Rules,
+        _ => null,
     };
 
     /// <summary>With one object in place of another; null for none.</summary>
@@ -83,16 +82,14 @@ internal sealed record RbacIndex
     {
         foreach (var (binding, subject) in grants)
         {
-            try
+            if (RulesOf(binding.RoleRef, binding.Namespace) is not { } granted)
             {
-                var source = binding.Describe(subject);
-                foreach (var rule in RulesOf(binding.RoleRef, binding.Namespace))
-                    rules.Add(new(rule, source));
+                errors.Add($"{binding.RoleRef.Kind.ToLowerInvariant()}.rbac.authorization.k8s.io \"{binding.RoleRef.Name}\" not found");
+                continue;
             }
-            catch (StatusException e)
-            {
-                errors.Add(e.Message);
-            }
+            var source = binding.Describe(subject);
+            foreach (var rule in granted)
+                rules.Add(new(rule, source));
         }
     }
 }
