@@ -1,4 +1,3 @@
-using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Server.Registry;
 using Minke.Store;

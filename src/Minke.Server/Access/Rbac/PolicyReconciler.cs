@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using Minke.Api;
-using Minke.Api.Meta.V1;
 using Minke.Api.Rbac.V1;
 using Minke.Server.Registry;
 using Minke.Store;
