@@ -86,6 +86,7 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
             cluster.Runs(volumes.RunAsync);
             cluster.Runs(node.RunAsync);
             cluster.Runs(collection.RunAsync);
+            cluster.Owns(new MemoryTrim(clock));
             cluster.Admin = AdminOf(pki, options.Listen);
             return cluster;
         }
