@@ -75,7 +75,7 @@ public sealed class ApiServer : IAsyncDisposable
         };
         checks.AddRange(options.HealthChecks);
         _handler = new RequestHandler(
-            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests), new VirtualResources(registry, pods, new AccessReviews(authorizer, policy, tokens, clock), usage),
+            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry)), new VirtualResources(registry, pods, new AccessReviews(authorizer, policy, tokens, clock), usage),
             new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
             new OpenApiDocuments(catalog, options.GitVersion, clock),
             new HealthEndpoints(checks), new ServerMetrics(store, catalog), new Authenticator(options.ClientAuthority, tokens, clock),

@@ -7,6 +7,9 @@ public static class KindBehaviors
     [
         new NamespaceKind(),
         new ConfigMapKind(),
+        new ControllerRevisionKind(),
+        new DaemonSetKind(),
+        new DeploymentKind(),
         new EndpointsKind(),
         new EventKind(),
         new LeaseKind(),
@@ -15,11 +18,13 @@ public static class KindBehaviors
         new PersistentVolumeClaimKind(),
         new PodKind(),
         new PodTemplateKind(),
+        new ReplicaSetKind(),
         new ReplicationControllerKind(),
         new ResourceQuotaKind(),
         new SecretKind(),
         new ServiceAccountKind(),
         new ServiceKind(),
+        new StatefulSetKind(),
 
         new RoleKind(),
         new ClusterRoleKind(),

@@ -80,7 +80,7 @@ public sealed class FieldErrors : IReadOnlyList<FieldError>
         string text => Quote(text),
         bool flag => flag ? "true" : "false",
         IntOrString { IsText: true } text => Quote(text.Text!),
-        ApiMap<string> map => $"map[string]string{{{string.Join(", ", map.Select(pair => Quote(pair.Key) + ":" + Quote(pair.Value)))}}}",
+        ApiMap<string> map => GoText.Of(map),
         ApiList<string> { IsNull: true } => "[]string(nil)",
         IEnumerable<string> items => $"[]string{{{string.Join(", ", items.Select(Quote))}}}",
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),

@@ -67,7 +67,7 @@ public sealed class LabelQuery
             return Nothing;
         var requirements = new List<LabelRequirement>();
         foreach (var (key, value) in selector.MatchLabels)
-            requirements.Add(new(key, LabelOperator.In, [value]));
+            requirements.Add(new(key, LabelOperator.Equals, [value]));
         foreach (var expression in selector.MatchExpressions)
         {
             var comparison = expression.Operator switch

@@ -66,6 +66,15 @@ internal static class ClaimRules
             errors.Invalid("volumeMode", claim.Spec.VolumeMode, "field is immutable");
     }
 
+    public static IEnumerable<string> Warnings(PersistentVolumeClaimSpec spec, FieldPath path)
+    {
+        foreach (var (name, amounts) in new (string, ApiMap<Quantity>)[] { ("requests", spec.Resources.Requests), ("limits", spec.Resources.Limits) })
+        {
+            if (amounts.TryGetValue("storage", out var size) && PodWarnings.IsFractional(size))
+                yield return $"{path.Child("resources").Child(name).Key("storage")}: fractional byte value {FieldErrors.Quote(size.ToString())} is invalid, must be an integer";
+        }
+    }
+
     private static void ValidateSource(string? group, string kind, string name, FieldPath path, FieldErrors errors)
     {
         if (name.Length == 0)

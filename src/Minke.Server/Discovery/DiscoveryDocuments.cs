@@ -196,8 +196,8 @@ internal sealed class DiscoveryDocuments
     private IEnumerable<Resource> Of(string group, string version) =>
         _catalog.All.Where(resource => resource.Kind.Group == group && resource.Kind.Version == version);
 
-    /// <summary>Gated ones are off; scale and proxy are served once there is something behind them.</summary>
-    public static IEnumerable<SubresourceInfo> Served(KindInfo kind) => kind.Subresources.Where(sub => sub.Gate.Length == 0 && sub.Name is not ("proxy" or "scale"));
+    /// <summary>Gated ones are off; proxy is served once there is something behind it.</summary>
+    public static IEnumerable<SubresourceInfo> Served(KindInfo kind) => kind.Subresources.Where(sub => sub.Gate.Length == 0 && sub.Name != "proxy");
 
     private static (string Group, string Version, string Kind) Body(KindInfo kind, SubresourceInfo sub)
     {

@@ -61,6 +61,8 @@ internal sealed partial class ObjectRegistry(
                 Validate(resource, value, old: null);
                 admission.ValidateCreate(resource, @namespace, value, context);
                 context.Warnings.AddRange(resource.Behavior.Warnings(value, null));
+                if (KindSupport.WarningOf(resource.Kind) is { } idle)
+                    context.Warnings.Add(idle);
             }
             var name = value.Metadata.Name;
             var key = resource.Key(@namespace, name);

@@ -34,6 +34,10 @@ internal sealed class ApiRequest
 
     public required TimeProvider Clock { get; init; }
 
+    /// <summary>The same request, answered in the form of another resource: that of a subresource.</summary>
+    public ApiRequest With(Resource resource) =>
+        new() { Http = Http, User = User, Target = Target, Resource = resource, Verb = Verb, Media = Media, Cancelled = Cancelled, Clock = Clock };
+
     public ValueTask<byte[]> BodyAsync() => RequestBody.ReadAsync(Http, Cancelled);
 
     public BodyFormat BodyFormat => MediaType.OfBody(Http.Request.ContentType ?? "");

@@ -145,7 +145,7 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
         });
     }
 
-    private static void CheckName(ApiRequest request, IKubeObject value)
+    public static void CheckName(ApiRequest request, IKubeObject value)
     {
         var metadata = value.Metadata;
         if (metadata.Name.Length == 0)

@@ -5,7 +5,7 @@ using Minke.Server.Requests;
 namespace Minke.Server.Subresources;
 
 /// <summary>What is behind an object's name: its status and the like as stored, the others by code of their own.</summary>
-internal sealed class SubresourceHandler(ResourceHandler resources, PodOperations pods, PodStreams streams, TokenRequests tokens)
+internal sealed class SubresourceHandler(ResourceHandler resources, PodOperations pods, PodStreams streams, TokenRequests tokens, ScaleHandler scales)
 {
     public ValueTask HandleAsync(ApiRequest request)
     {
@@ -24,6 +24,7 @@ internal sealed class SubresourceHandler(ResourceHandler resources, PodOperation
             ("pods", "exec") => streams.ExecAsync(request),
             ("pods", "attach") => streams.AttachAsync(request),
             ("pods", "portforward") => streams.PortForwardAsync(request),
+            (_, "scale") => scales.HandleAsync(request),
             ("serviceaccounts", "token") => tokens.CreateAsync(request),
             _ => throw StatusException.NoResource(),
         };

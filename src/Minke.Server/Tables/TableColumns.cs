@@ -17,7 +17,7 @@ internal static partial class TableColumns
         new("Created At", "date", "", 0, static (value, _) => value.Metadata.CreationTimestamp.IsZero ? null : value.Metadata.CreationTimestamp.ToString()),
     ];
 
-    public static IReadOnlyList<TableColumn> For(KindInfo kind) => ByKind.GetValueOrDefault(kind) ?? OfClusters.GetValueOrDefault(kind) ?? Default;
+    public static IReadOnlyList<TableColumn> For(KindInfo kind) => ByKind.GetValueOrDefault(kind) ?? OfWorkloads.GetValueOrDefault(kind) ?? OfClusters.GetValueOrDefault(kind) ?? Default;
 
     private static TableColumn Name => new("Name", "string", "name", 0, static (value, _) => value.Metadata.Name)
     {

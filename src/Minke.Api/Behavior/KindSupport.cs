@@ -1,0 +1,22 @@
+using Minke.Api.Apps.V1;
+
+namespace Minke.Api;
+
+/// <summary>
+/// Kinds that are validated and stored while nothing acts on them yet. Creating one says so in a warning; a line goes when what acts on the kind comes.
+/// </summary>
+public static class KindSupport
+{
+    private static readonly Dictionary<KindInfo, string> Idle = new()
+    {
+        [DaemonSet.KindInfo] = "no controller makes pods of it",
+        [Deployment.KindInfo] = "no controller makes ReplicaSets of it",
+        [ReplicaSet.KindInfo] = "no controller makes pods of it",
+        [StatefulSet.KindInfo] = "no controller makes pods of it",
+        [Core.V1.ReplicationController.KindInfo] = "no controller makes pods of it",
+    };
+
+    /// <summary>What to tell who creates one; null when the kind is acted on.</summary>
+    public static string? WarningOf(KindInfo kind) =>
+        Idle.TryGetValue(kind, out var why) ? $"{kind.Kind}: stored but not acted on by Minke yet ({why})" : null;
+}
