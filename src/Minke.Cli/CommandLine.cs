@@ -64,7 +64,7 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
     {
         var root = new RootCommand("Minke: Kubernetes in one small binary.\n\n  sudo minke up -f examples/hello    a cluster with pods in it")
         {
-            Up(), Down(), Status(), Kubeconfigs(), Logs(), Images(), Doctors(), Version(), Completion(), Run(),
+            Up(), Down(), Status(), Kubeconfigs(), Logs(), Images(), Store(), Doctors(), Version(), Completion(), Run(),
         };
         root.Add(_dataDirectory);
         return root;
@@ -124,6 +124,17 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
                 new(Data(parsed), parsed.GetValue(keep), parsed.GetValue(purge), TimeSpan.FromSeconds(parsed.GetValue(grace))), cancellationToken);
         });
         return down;
+    }
+
+    private Command Store()
+    {
+        var rotate = new Command("rotate-keys", "Seal every Secret with a new key, and forget the old ones; the cluster must be down");
+        rotate.SetAction((parsed, cancellationToken) =>
+        {
+            RequireRoot("store rotate-keys");
+            return new StoreVerbs(host, terminal).RotateKeysAsync(Data(parsed), cancellationToken);
+        });
+        return new Command("store", "Look after the state on disk") { rotate };
     }
 
     private Command Status()

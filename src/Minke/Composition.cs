@@ -24,6 +24,8 @@ using Minke.Node.Volumes;
 using Minke.Server;
 using Minke.Server.Pki;
 using Minke.Store;
+using Minke.Store.Log.Sealing;
+using Minke.Store.Log.Sqlite;
 
 namespace Minke;
 
@@ -46,7 +48,7 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
             var places = NodeOf(data);
             var openingRuntime = cluster.OwnsSoon(() => LocalRuntime.OpenAsync(places, options.RegistriesFile, clock, loggers, cancellationToken));
             var openingStore = cluster.OwnsSoon(() => StateStore.OpenAsync(
-                data.State, new StateStoreOptions(), clock, loggers.CreateLogger<StateStore>()));
+                OpenLog(data), new StateStoreOptions(), clock, loggers.CreateLogger<StateStore>()));
             var pki = ClusterPki.Open(data.Pki, ServingNames.For(nodeName, KubernetesService, AddressesOf(options.Listen.Address)), clock);
 
             var nodes = new LocalNodes();
@@ -93,7 +95,7 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
         catch (Exception exception)
         {
             await cluster.DisposeAsync();
-            if (exception is RuntimeException or LinuxException or FormatException or IOException or UnauthorizedAccessException or PkiException or StoreInUseException or StoreUnavailableException)
+            if (exception is RuntimeException or LinuxException or FormatException or IOException or UnauthorizedAccessException or PkiException or StoreInUseException or StoreUnavailableException or StoreCorruptException)
                 throw new CliException($"start the cluster in {data.Root}: {exception.Message}", exception);
             throw;
         }
@@ -103,6 +105,31 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
     {
         using var loggers = LogTo(data.LogFile);
         await new NodeRemoval(NodeOf(data), clock, loggers).RunAsync(grace, cancellationToken);
+    }
+
+    public async Task<int> RotateKeysAsync(DataDirectory data, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var keys = SealingKeys.Open(data.SealingKeys);
+            keys.Rotate();
+            // Opening seals what an older key has sealed; only then may that key go.
+            await using var log = OpenLog(data, keys);
+            var (_, entries) = await log.LoadAsync();
+            keys.ForgetOld();
+            return entries.Count(entry => SealedKinds.Prefixes.Any(prefix => entry.Key.StartsWith(prefix, StringComparison.Ordinal)));
+        }
+        catch (Exception exception) when (exception is IOException or StoreInUseException or StoreUnavailableException or StoreCorruptException)
+        {
+            throw new CliException($"rotate the keys of {data.Root}: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>What is secret is sealed below the store, so that neither the file nor a copy of it shows it.</summary>
+    private static SealedLog OpenLog(DataDirectory data, SealingKeys? keys = null)
+    {
+        keys ??= SealingKeys.Open(data.SealingKeys);
+        return new SealedLog(SqliteLog.Open(data.State), keys, SealedKinds.Prefixes);
     }
 
     /// <summary>All names and places of a node follow from the directory, so two directories never meet.</summary>

@@ -39,7 +39,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task Verbs_are_suggested()
     {
-        Assert.Equal(0, await Run("[suggest:8]", "minke st"));
+        Assert.Equal(0, await Run("[suggest:9]", "minke sta"));
         Assert.Equal("status", _out.ToString().Trim());
     }
 
@@ -111,6 +111,20 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task Keys_are_rotated_while_nothing_runs()
+    {
+        var host = new NoCluster();
+        var data = new DataDirectory(_directory);
+        Directory.CreateDirectory(data.State);
+        Assert.Equal(0, await Run(host, "store", "rotate-keys", "--data-dir", _directory));
+        Assert.Equal([_directory], host.Rotated);
+        Assert.Equal($"3 values are sealed with a new key; keep a copy of {data.SealingKeys}\n", _out.ToString());
+        using var running = ClusterLock.TryTake(data);
+        Assert.Equal(1, await Run(host, "store", "rotate-keys", "--data-dir", _directory));
+        Assert.Contains("stop it first", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Down_keeps_pods_when_asked()
     {
         var host = new NoCluster();
@@ -130,9 +144,16 @@ public sealed class CommandLineTests : IDisposable
     private sealed class NoCluster : IClusterHost
     {
         public List<string> Removed { get; } = [];
+        public List<string> Rotated { get; } = [];
 
         public Task<IRunningCluster> StartAsync(ClusterOptions options, CancellationToken cancellationToken) =>
             throw new CliException("no cluster in this test");
+
+        public Task<int> RotateKeysAsync(DataDirectory data, CancellationToken cancellationToken)
+        {
+            Rotated.Add(data.Root);
+            return Task.FromResult(3);
+        }
 
         public Task RemovePodsAsync(DataDirectory data, TimeSpan grace, CancellationToken cancellationToken)
         {

@@ -259,6 +259,7 @@ public sealed class StateStoreTests
         public CompactionNeed CompactionNeed => CompactionNeed.None;
         public ValueTask<LogContents> LoadAsync() => new(new LogContents(new Revision(1), []));
         public ValueTask AppendAsync(IReadOnlyList<Change> changes) => throw new InvalidOperationException("it broke");
+        public ValueTask RewriteAsync(IReadOnlyList<Entry> entries, bool leavesNoTrace) => default;
         public ValueTask CompactAsync() => default;
         public ValueTask BackupAsync(string path) => default;
         public ValueTask DisposeAsync() => default;
@@ -285,6 +286,7 @@ public sealed class StateStoreTests
         }
 
         public ValueTask<LogContents> LoadAsync() => _log.LoadAsync();
+        public ValueTask RewriteAsync(IReadOnlyList<Entry> entries, bool leavesNoTrace) => default;
         public ValueTask CompactAsync() => default;
         public ValueTask BackupAsync(string path) => default;
         public ValueTask DisposeAsync() => default;

@@ -28,6 +28,9 @@ public sealed class DataDirectory
     public string LogFile => Path("minke.log");
     public string Pki => Path("pki");
     public string State => Path("state");
+
+    /// <summary>The keys that Secrets are sealed with in <see cref="State"/>. A copy of the state is worth nothing without it.</summary>
+    public string SealingKeys => Path("sealing.keys");
     public string Node => Path("node");
     public string Images => Path("images");
     public string Manifests => Path("manifests");

@@ -19,6 +19,12 @@ public interface IStateLog : IAsyncDisposable
     /// <exception cref="StoreUnavailableException">Nothing was written. The next call tries anew, with whatever reopening it takes.</exception>
     ValueTask AppendAsync(IReadOnlyList<Change> changes);
 
+    /// <summary>Stores other bytes for entries that are current; their revisions stay. All or none.</summary>
+    /// <param name="entries">The values as they are to be stored.</param>
+    /// <param name="leavesNoTrace">Whether what was there before must not be found on the disk any more.</param>
+    /// <exception cref="StoreUnavailableException">Nothing was written.</exception>
+    ValueTask RewriteAsync(IReadOnlyList<Entry> entries, bool leavesNoTrace);
+
     /// <summary>Whether there is space to give back.</summary>
     CompactionNeed CompactionNeed { get; }
 

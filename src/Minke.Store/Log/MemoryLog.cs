@@ -23,6 +23,13 @@ public sealed class MemoryLog : IStateLog
         return ValueTask.CompletedTask;
     }
 
+    public ValueTask RewriteAsync(IReadOnlyList<Entry> entries, bool leavesNoTrace)
+    {
+        foreach (var entry in entries)
+            _entries[entry.Key] = entry;
+        return ValueTask.CompletedTask;
+    }
+
     public ValueTask CompactAsync() => ValueTask.CompletedTask;
 
     public ValueTask BackupAsync(string path) => throw new NotSupportedException("a log in memory has no file to copy");

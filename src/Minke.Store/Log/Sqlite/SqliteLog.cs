@@ -86,6 +86,12 @@ public sealed class SqliteLog : IStateLog
         return true;
     }));
 
+    public async ValueTask RewriteAsync(IReadOnlyList<Entry> entries, bool leavesNoTrace) => await _thread.RunAsync(() => Attempt("write to", () =>
+    {
+        Connect().Rewrite(entries, leavesNoTrace);
+        return true;
+    }));
+
     public async ValueTask CompactAsync() => await _thread.RunAsync(() => Attempt("compact", () =>
     {
         var isMore = false;
@@ -288,6 +294,23 @@ public sealed class SqliteLog : IStateLog
             }
             _count.Bind(1, counter.Value).Run();
         });
+
+        public void Rewrite(IReadOnlyList<Entry> entries, bool leavesNoTrace)
+        {
+            using (var update = _database.Prepare("UPDATE entries SET value = ? WHERE revision = ?"))
+            {
+                InTransaction(() =>
+                {
+                    foreach (var entry in entries)
+                        update.Bind(1, entry.Value.Span).Bind(2, entry.Modified.Value).Run();
+                });
+            }
+            if (!leavesNoTrace)
+                return;
+            // Old bytes stay in free pages and in the WAL: a new file has none, and the WAL is cut.
+            _database.Execute("VACUUM");
+            _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+        }
 
         /// <summary>Moves some pages from the file's end into its gaps and cuts it. Whether there is more to do.</summary>
         public bool GiveBack(long atLeast, long perStep)
