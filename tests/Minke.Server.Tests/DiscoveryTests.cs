@@ -40,10 +40,11 @@ public sealed class DiscoveryTests
     {
         await using var server = await TestServer.StartAsync(change: options => options with { HealthChecks = [new("broken", () => "out of ink")] });
         var ready = (await server.GetAsync("/readyz?verbose")).Expect(500);
-        Assert.Contains("[-]broken failed: out of ink\n", ready.Text, StringComparison.Ordinal);
+        Assert.Contains("[-]broken failed: reason withheld\n", ready.Text, StringComparison.Ordinal);
         Assert.Contains("[+]etcd ok\n", ready.Text, StringComparison.Ordinal);
         Assert.Equal("ok", (await server.GetAsync("/livez/ping")).Expect(200).Text);
         Assert.Equal("ok", (await server.GetAsync("/readyz?exclude=broken")).Expect(200).Text);
+        Assert.Equal("internal server error: out of ink\n", (await server.GetAsync("/readyz/broken")).Expect(500).Text);
     }
 
     [Fact]

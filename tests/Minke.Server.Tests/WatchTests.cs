@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Minke.Client;
 using Minke.Api.Core.V1;
 
@@ -93,36 +92,6 @@ public sealed class WatchTests
             Assert.Equal(WatchEventType.Added, change.Type);
             Assert.Same(created, change.Object);
             break;
-        }
-    }
-
-    private sealed class Watch(HttpResponseMessage response, StreamReader reader) : IAsyncDisposable
-    {
-        public JsonNode Last { get; private set; } = new JsonObject();
-        public long LastVersion => long.Parse(Last["metadata"]!["resourceVersion"]!.GetValue<string>(), System.Globalization.CultureInfo.InvariantCulture);
-
-        public static async Task<Watch> OpenAsync(TestServer server, string path, string accept = "application/json")
-        {
-            using var request = new HttpRequestMessage(HttpMethod.Get, path) { Version = new(2, 0) };
-            request.Headers.TryAddWithoutValidation("Accept", accept);
-            var response = await server.Admin.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestServer.Cancelled);
-            Assert.Equal(200, (int)response.StatusCode);
-            return new(response, new StreamReader(await response.Content.ReadAsStreamAsync(TestServer.Cancelled)));
-        }
-
-        public async Task<string> NextAsync()
-        {
-            var line = await reader.ReadLineAsync(TestServer.Cancelled).AsTask().WaitAsync(TimeSpan.FromSeconds(10), TestServer.Cancelled);
-            var change = JsonNode.Parse(line!)!;
-            Last = change["object"]!;
-            return $"{change["type"]} {Last["metadata"]!["name"]}";
-        }
-
-        public ValueTask DisposeAsync()
-        {
-            reader.Dispose();
-            response.Dispose();
-            return ValueTask.CompletedTask;
         }
     }
 }

@@ -18,9 +18,10 @@ internal sealed class LimitRanger(IStateStore store, ResourceCatalog catalog)
         var limits = ApiMap.From<Quantity>([]);
         foreach (var item in Items(pod.Metadata.Namespace).Where(item => item.Type == "Container"))
         {
-            foreach (var (name, value) in item.DefaultRequest)
+            // Of several ranges the first that says something of a resource decides.
+            foreach (var (name, value) in item.DefaultRequest.Where(pair => !requests.ContainsKey(pair.Key)))
                 requests = requests.With(name, value);
-            foreach (var (name, value) in item.Default)
+            foreach (var (name, value) in item.Default.Where(pair => !limits.ContainsKey(pair.Key)))
                 limits = limits.With(name, value);
         }
         if (requests.IsEmpty && limits.IsEmpty)
@@ -98,7 +99,7 @@ internal sealed class LimitRanger(IStateStore store, ResourceCatalog catalog)
                 errors.Add($"minimum {name} usage per {item.Type} is {minimum}.  No request is specified");
             else if (request < minimum)
                 errors.Add($"minimum {name} usage per {item.Type} is {minimum}, but request is {request}");
-            if (limits.TryGetValue(name, out var limit) && limit < minimum)
+            else if (limits.TryGetValue(name, out var limit) && limit < minimum)
                 errors.Add($"minimum {name} usage per {item.Type} is {minimum}, but limit is {limit}");
         }
         foreach (var (name, maximum) in item.Max)
@@ -107,7 +108,7 @@ internal sealed class LimitRanger(IStateStore store, ResourceCatalog catalog)
                 errors.Add($"maximum {name} usage per {item.Type} is {maximum}.  No limit is specified");
             else if (limit > maximum)
                 errors.Add($"maximum {name} usage per {item.Type} is {maximum}, but limit is {limit}");
-            if (requests.TryGetValue(name, out var request) && request > maximum)
+            else if (requests.TryGetValue(name, out var request) && request > maximum)
                 errors.Add($"maximum {name} usage per {item.Type} is {maximum}, but request is {request}");
         }
         foreach (var (name, ratio) in item.MaxLimitRequestRatio)

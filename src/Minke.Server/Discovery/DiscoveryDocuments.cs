@@ -60,10 +60,10 @@ internal sealed class DiscoveryDocuments
                 await PlainAsync(http, Resources(group, version));
                 return true;
             case ["version"]:
-                await PlainAsync(http, Version());
+                await PlainAsync(http, Version(), isPretty: true);
                 return true;
             case []:
-                await PlainAsync(http, new RootPaths { Paths = Paths().ToApiList() });
+                await PlainAsync(http, new RootPaths { Paths = Paths().ToApiList() }, isPretty: true);
                 return true;
             case [".well-known", "openid-configuration"]:
                 await Responses.TextAsync(http, 200, $$"""
@@ -91,11 +91,13 @@ internal sealed class DiscoveryDocuments
         Platform = "linux/" + (System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "arm64" : "amd64"),
     };
 
-    private static ValueTask PlainAsync(HttpContext http, IJsonWritable value)
+    /// <param name="http">Of the request.</param>
+    /// <param name="value">The document.</param>
+    /// <param name="isPretty">Indented for everybody, as what upstream writes past its serializers.</param>
+    private static ValueTask PlainAsync(HttpContext http, IJsonWritable value, bool isPretty = false)
     {
         var media = MediaType.Negotiate(http.Request.Headers.Accept.ToString());
-        var isPretty = http.Request.Query.ContainsKey("pretty");
-        return Responses.PlainAsync(http, 200, value, media with { Projection = Projection.None, IsPretty = isPretty });
+        return Responses.PlainAsync(http, 200, value, media with { Projection = Projection.None, IsPretty = isPretty || MediaType.IsForPeople(http.Request) });
     }
 
     /// <summary>The content type of the aggregated form that was asked for first; empty when none was.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using Microsoft.AspNetCore.Http;
+using Minke.Api;
 using Minke.Server.Requests;
 
 namespace Minke.Server.Health;
@@ -32,20 +33,26 @@ internal sealed class HealthEndpoints(IReadOnlyList<HealthCheck> checks)
             return true;
         }
 
-        var excluded = http.Request.Query["exclude"];
+        var excluded = http.Request.Query["exclude"].Select(one => one ?? "").ToHashSet(StringComparer.Ordinal);
         var text = new StringBuilder();
         var hasFailed = false;
         foreach (var check in relevant)
         {
-            if (excluded.Contains(check.Name))
+            if (excluded.Remove(check.Name))
                 text.Append("[+]").Append(check.Name).Append(" excluded: ok\n");
-            else if (check.Trouble() is { } trouble)
+            else if (check.Trouble() is not null)
             {
+                // Anybody may ask here; the reason is told at the part's own path, to those who may see it.
                 hasFailed = true;
-                text.Append("[-]").Append(check.Name).Append(" failed: ").Append(trouble).Append('\n');
+                text.Append("[-]").Append(check.Name).Append(" failed: reason withheld\n");
             }
             else
                 text.Append("[+]").Append(check.Name).Append(" ok\n");
+        }
+        if (excluded.Count > 0)
+        {
+            text.Append("warn: some health checks cannot be excluded: no matches for ")
+                .AppendJoin(", ", excluded.Order(StringComparer.Ordinal).Select(FieldErrors.Quote)).Append('\n');
         }
         if (hasFailed)
             await Responses.TextAsync(http, 500, text.Append(root[1..]).Append(" check failed\n").ToString());

@@ -1,6 +1,9 @@
+using System.Buffers;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Minke.Api;
+using Minke.Server.Requests;
 using Minke.Store;
 
 namespace Minke.Server.Registry;
@@ -9,6 +12,7 @@ namespace Minke.Server.Registry;
 internal readonly record struct ContinueToken(Revision Revision, string StartAfter)
 {
     private const string Version = "meta.k8s.io/v1";
+    private static readonly SearchValues<char> Alphabet = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
 
     /// <param name="prefix">Of the list: left out of the token.</param>
     public string Encode(string prefix)
@@ -21,10 +25,10 @@ internal readonly record struct ContinueToken(Revision Revision, string StartAft
     /// <exception cref="StatusException">400: not one of ours.</exception>
     public static ContinueToken Decode(string text, string prefix)
     {
+        var json = FromBase64(text);
         try
         {
-            var padded = text.Replace('-', '+').Replace('_', '/').PadRight((text.Length + 3) / 4 * 4, '=');
-            var reader = new Utf8JsonReader(Convert.FromBase64String(padded));
+            var reader = new Utf8JsonReader(json);
             string version = "", start = "";
             long revision = 0;
             reader.Read();
@@ -49,14 +53,31 @@ internal readonly record struct ContinueToken(Revision Revision, string StartAft
                 }
             }
             if (version != Version)
-                throw StatusException.BadRequest($"continue key is not valid: server does not recognize this encoded version {FieldErrors.Quote(version)}");
+                throw Invalid($"server does not recognize this encoded version {version}");
+            if (revision == 0)
+                throw Invalid($"incorrect encoded start resourceVersion (version {Version})");
             if (start.Length == 0)
-                throw StatusException.BadRequest("continue key is not valid: encoded continue key is not valid");
-            return new(new Revision(revision), prefix + start.TrimEnd('\0'));
+                throw Invalid($"encoded start key empty (version {Version})");
+            // A token goes on within its own list and climbs out of none.
+            if (start.TrimStart('/').Split('/').Any(part => part is "" or "." or ".."))
+                throw Invalid(start);
+            return new(new Revision(revision), prefix + start.TrimStart('/').TrimEnd('\0'));
         }
         catch (Exception e) when (e is FormatException or JsonException or InvalidOperationException)
         {
-            throw StatusException.BadRequest($"continue key is not valid: {e.Message}");
+            throw Invalid(GoJsonError.Of(json));
         }
     }
+
+    private static byte[] FromBase64(string text)
+    {
+        var bad = text.AsSpan().IndexOfAnyExcept(Alphabet);
+        var padded = text.Replace('-', '+').Replace('_', '/').PadRight((text.Length + 3) / 4 * 4, '=');
+        var bytes = new byte[padded.Length];
+        if (bad >= 0 || !Convert.TryFromBase64String(padded, bytes, out var length))
+            throw Invalid(string.Create(CultureInfo.InvariantCulture, $"illegal base64 data at input byte {(bad >= 0 ? bad : text.Length)}"));
+        return bytes[..length];
+    }
+
+    private static StatusException Invalid(string why) => StatusException.BadRequest("invalid continue token: continue key is not valid: " + why);
 }

@@ -18,6 +18,9 @@ internal sealed partial class ObjectRegistry
     // Upstream's cacher sends one about every minute.
     private static readonly TimeSpan BookmarkPeriod = TimeSpan.FromMinutes(1);
 
+    // And one shortly before the watch ends, so that its successor has little to catch up with.
+    private static readonly TimeSpan LastBookmarkBefore = TimeSpan.FromSeconds(2);
+
     /// <summary>Batches of notices; ends when the timeout has passed.</summary>
     /// <exception cref="StatusException">410: the revision is compacted, or the watcher is too slow. In the stream's words.</exception>
     public async IAsyncEnumerable<List<Notice>> WatchAsync(
@@ -48,7 +51,7 @@ internal sealed partial class ObjectRegistry
         }
 
         var end = timeout == Timeout.InfiniteTimeSpan ? DateTimeOffset.MaxValue : clock.GetUtcNow() + timeout;
-        var nextBookmark = clock.GetUtcNow() + BookmarkPeriod;
+        var nextBookmark = NextBookmark(end);
         while (true)
         {
             var now = clock.GetUtcNow();
@@ -65,11 +68,18 @@ internal sealed partial class ObjectRegistry
             if (options.AllowWatchBookmarks && clock.GetUtcNow() >= nextBookmark)
             {
                 notices.Add(new Notice(WatchEventType.Bookmark, null, batch.Revision));
-                nextBookmark = clock.GetUtcNow() + BookmarkPeriod;
+                nextBookmark = NextBookmark(end);
             }
             if (notices.Count > 0)
                 yield return notices;
         }
+    }
+
+    private DateTimeOffset NextBookmark(DateTimeOffset end)
+    {
+        var now = clock.GetUtcNow();
+        var (regular, last) = (now + BookmarkPeriod, end == DateTimeOffset.MaxValue ? end : end - LastBookmarkBefore);
+        return last > now && last < regular ? last : regular;
     }
 
     private static List<Notice> InitialState(Resource resource, string prefix, Snapshot snapshot, ListQuery query)

@@ -172,7 +172,7 @@ internal static class ObjectDecoder
 
     private static string GoName(KindInfo kind) => $"{kind.Version}.{kind.Kind}";
 
-    private static string GoInternalName(KindInfo kind) => (kind.Group.Length == 0 ? "core" : kind.Group.Split('.')[0]) + "." + kind.Kind;
+    public static string GoInternalName(KindInfo kind) => (kind.Group.Length == 0 ? "core" : kind.Group.Split('.')[0]) + "." + kind.Kind;
 
     private static string Describe(JsonTokenType type) => type switch
     {

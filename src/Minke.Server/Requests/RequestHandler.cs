@@ -9,6 +9,7 @@ using Minke.Server.Health;
 using Minke.Server.OpenApi;
 using Minke.Server.Registry;
 using Minke.Server.Subresources;
+using Minke.Server.Tables;
 
 namespace Minke.Server.Requests;
 
@@ -121,7 +122,7 @@ internal sealed partial class RequestHandler(
             Target = target,
             Resource = resource,
             Verb = verb,
-            Media = MediaOf(http),
+            Media = MediaOf(http, resource, verb),
             Cancelled = cancelled,
             Clock = clock,
         };
@@ -206,12 +207,16 @@ internal sealed partial class RequestHandler(
         }
     }
 
-    private static MediaType MediaOf(HttpContext http)
+    private static MediaType MediaOf(HttpContext http, Resource resource, string verb)
     {
-        var media = MediaType.Negotiate(http.Request.Headers.Accept.ToString());
-        if (media.Format == BodyFormat.Json && http.Request.QueryString.HasValue && IsTrue(http, "pretty"))
-            return media with { IsPretty = true };
-        return media;
+        var media = MediaType.Negotiate(http.Request.Headers.Accept.ToString(), verb == "watch");
+        if (verb == "watch")
+            return media with { IsPretty = false }; // A frame is a line.
+        if (media.Projection is Projection.PartialMetadata or Projection.PartialMetadataList)
+            PartialMetadata.Check(media, resource, verb);
+        else if (media.Projection == Projection.Table)
+            TableWriter.Check(http);
+        return media.Format == BodyFormat.Json && !media.IsPretty && MediaType.IsForPeople(http.Request) ? media with { IsPretty = true } : media;
     }
 
     /// <summary>What authorisation is asked. A field selector that names one object makes a list a question about that object.</summary>
@@ -259,6 +264,8 @@ internal sealed partial class RequestHandler(
         try
         {
             media = MediaType.Negotiate(http.Request.Headers.Accept.ToString()) with { Projection = Projection.None };
+            if (media.Format == BodyFormat.Json && MediaType.IsForPeople(http.Request))
+                media = media with { IsPretty = true };
         }
         catch (StatusException)
         {

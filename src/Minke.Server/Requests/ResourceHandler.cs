@@ -61,7 +61,12 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
                 if (!await next)
                     return;
                 foreach (var notice in batches.Current)
+                {
                     writer.Write(notice);
+                    // A long beginning goes out as it is written, and no faster than it is read.
+                    if (output.UnflushedBytes > Responses.FlushEvery && (await output.FlushAsync(request.Cancelled)).IsCompleted)
+                        return;
+                }
                 var flushed = await output.FlushAsync(request.Cancelled);
                 if (flushed.IsCompleted)
                     return;

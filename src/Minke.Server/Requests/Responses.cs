@@ -16,7 +16,7 @@ internal static class Responses
 {
     // Upstream compresses answers above this.
     private const int GzipAbove = 128 * 1024;
-    private const int FlushEvery = 64 * 1024;
+    public const int FlushEvery = 64 * 1024;
 
     private static readonly JsonWriterOptions PrettyOptions = Json.WriterOptions with { Indented = true };
 
@@ -28,8 +28,15 @@ internal static class Responses
     {
         if (request.Media != default || request.Resource.Conversion is not null)
             return ObjectAsync(request, code, StoredObject.Read(request.Resource, entry));
+        var length = StoredObject.JsonLength(entry, entry.Modified);
+        if (length > GzipAbove && AcceptsGzip(request.Http))
+        {
+            var json = new ArrayBufferWriter<byte>(length + 64);
+            StoredObject.WriteJson(json, entry, entry.Modified);
+            return BytesAsync(request.Http, code, "application/json", json.WrittenMemory);
+        }
         var response = Start(request.Http, code, "application/json");
-        response.ContentLength = StoredObject.JsonLength(entry, entry.Modified);
+        response.ContentLength = length;
         StoredObject.WriteJson(response.BodyWriter, entry, entry.Modified);
         return Flushed(response);
     }
@@ -41,16 +48,14 @@ internal static class Responses
         if (media.Projection == Projection.Table)
         {
             using var writer = new Utf8JsonWriter(buffer, Json.WriterOptions);
-            TableWriter.Write(writer, request.Resource, [value], new ListMeta { ResourceVersion = value.Metadata.ResourceVersion },
-                IncludeObject(request.Http), withColumns: true, request.Clock.GetUtcNow());
+            TableWriter.Write(writer, request, [value], new ListMeta { ResourceVersion = value.Metadata.ResourceVersion }, withColumns: true);
         }
-        else if (media.Projection == Projection.PartialMetadata)
+        else if (media.Projection != Projection.None)
         {
-            var partial = new PartialObjectMetadata { Metadata = value.Metadata };
             if (media.Format == BodyFormat.Protobuf)
-                return BytesAsync(request.Http, code, media.ContentType, Envelope(partial.WriteProto, partial.ApiVersion, partial.Kind));
+                return BytesAsync(request.Http, code, media.ContentType, PartialMetadata.ToProto(value, media));
             using var writer = new Utf8JsonWriter(buffer, Json.WriterOptions);
-            partial.WriteJson(writer);
+            PartialMetadata.Write(writer, value, media);
         }
         else if (media.Format == BodyFormat.Protobuf)
         {
@@ -88,17 +93,12 @@ internal static class Responses
             switch (media)
             {
                 case { Projection: Projection.Table }:
-                    TableWriter.Write(writer, request.Resource, items, metadata, IncludeObject(request.Http), withColumns: true, request.Clock.GetUtcNow());
+                    TableWriter.Write(writer, request, items, metadata, withColumns: true);
                     break;
-                case { Projection: Projection.PartialMetadata, Format: BodyFormat.Protobuf }:
-                    var partial = new PartialObjectMetadataList
-                    {
-                        Metadata = metadata,
-                        Items = items.Select(item => new PartialObjectMetadata { Metadata = item.Metadata }).ToApiList(),
-                    };
-                    return BytesAsync(request.Http, 200, media.ContentType, Envelope(partial.WriteProto, partial.ApiVersion, partial.Kind));
-                case { Projection: Projection.PartialMetadata }:
-                    WriteList(writer, "PartialObjectMetadataList", "meta.k8s.io/v1", metadata, items, static (writer, item) =>
+                case { Projection: not Projection.None, Format: BodyFormat.Protobuf }:
+                    return BytesAsync(request.Http, 200, media.ContentType, PartialMetadata.ToProto(items, metadata, media));
+                case { Projection: not Projection.None }:
+                    WriteList(writer, "PartialObjectMetadataList", media.MetaVersion, metadata, items, static (writer, item) =>
                     {
                         writer.WritePropertyName("metadata"u8);
                         item.Metadata.WriteJson(writer);
@@ -138,11 +138,7 @@ internal static class Responses
     {
         if (media.Format == BodyFormat.Yaml)
             return BytesAsync(http, code, "application/yaml", YamlText.FromJson(json.Span));
-        if (media.IsPretty)
-            json = Pretty(json.Span);
-        return json.Length > GzipAbove && AcceptsGzip(http)
-            ? GzippedAsync(http, code, json)
-            : BytesAsync(http, code, "application/json", json);
+        return BytesAsync(http, code, "application/json", media.IsPretty ? Pretty(json.Span) : json);
     }
 
     public static ValueTask TextAsync(HttpContext http, int code, string text, string contentType = "text/plain; charset=utf-8") =>
@@ -150,6 +146,8 @@ internal static class Responses
 
     public static ValueTask BytesAsync(HttpContext http, int code, string contentType, ReadOnlyMemory<byte> body)
     {
+        if (body.Length > GzipAbove && AcceptsGzip(http))
+            return GzippedAsync(http, code, contentType, body);
         var response = Start(http, code, contentType);
         response.ContentLength = body.Length;
         response.BodyWriter.Write(body.Span);
@@ -272,16 +270,25 @@ internal static class Responses
         return size > GzipAbove;
     }
 
-    private static bool AcceptsGzip(HttpContext http) =>
-        http.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase);
-
-    private static async ValueTask GzippedAsync(HttpContext http, int code, ReadOnlyMemory<byte> json)
+    /// <summary>As upstream: the bare word, without a weight.</summary>
+    private static bool AcceptsGzip(HttpContext http)
     {
-        var response = Start(http, code, "application/json");
+        var accepted = http.Request.Headers.AcceptEncoding.ToString().AsSpan();
+        foreach (var part in accepted.Split(','))
+        {
+            if (accepted[part].Trim() is "gzip")
+                return true;
+        }
+        return false;
+    }
+
+    private static async ValueTask GzippedAsync(HttpContext http, int code, string contentType, ReadOnlyMemory<byte> body)
+    {
+        var response = Start(http, code, contentType);
         response.Headers.ContentEncoding = "gzip";
         response.Headers.Vary = "Accept-Encoding";
         await using var gzip = new GZipStream(response.Body, CompressionLevel.Fastest, leaveOpen: true);
-        await gzip.WriteAsync(json, http.RequestAborted);
+        await gzip.WriteAsync(body, http.RequestAborted);
     }
 
     private static byte[] Pretty(ReadOnlySpan<byte> json)

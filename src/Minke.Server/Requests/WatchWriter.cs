@@ -64,10 +64,9 @@ internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output
     private void Write(ReadOnlySpan<byte> type, IKubeObject value)
     {
         var media = request.Media;
-        var partial = media.Projection == Projection.PartialMetadata ? new PartialObjectMetadata { Metadata = value.Metadata } : null;
         if (media.Format == BodyFormat.Protobuf)
         {
-            WriteProto(type, partial is null ? ProtoEnvelope.Write(value) : Responses.Envelope(partial.WriteProto, partial.ApiVersion, partial.Kind));
+            WriteProto(type, media.Projection == Projection.None ? ProtoEnvelope.Write(value) : PartialMetadata.ToProto(value, media));
             return;
         }
         Begin(type);
@@ -76,13 +75,12 @@ internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output
             if (media.Projection == Projection.Table)
             {
                 IEnumerable<IKubeObject> rows = type.SequenceEqual("BOOKMARK"u8) ? [] : [value];
-                TableWriter.Write(writer, request.Resource, rows, new() { ResourceVersion = value.Metadata.ResourceVersion },
-                    Responses.IncludeObject(request.Http), withColumns: !_hasColumns, request.Clock.GetUtcNow());
+                TableWriter.Write(writer, request, rows, new() { ResourceVersion = value.Metadata.ResourceVersion }, withColumns: !_hasColumns);
                 _hasColumns = true;
             }
-            else if (partial is not null)
+            else if (media.Projection != Projection.None)
             {
-                partial.WriteJson(writer);
+                PartialMetadata.Write(writer, value, media);
             }
             else
             {

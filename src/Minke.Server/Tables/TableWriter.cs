@@ -1,20 +1,20 @@
 using System.Text.Json;
+using Microsoft.AspNetCore.Http;
 using Minke.Api;
 using Minke.Api.Meta.V1;
-using Minke.Server.Registry;
+using Minke.Server.Requests;
 
 namespace Minke.Server.Tables;
 
 /// <summary>The Table form of objects: what kubectl prints.</summary>
 internal static class TableWriter
 {
-    public static void Write(
-        Utf8JsonWriter writer, Resource resource, IEnumerable<IKubeObject> items, ListMeta metadata, string includeObject, bool withColumns, DateTimeOffset now)
+    public static void Write(Utf8JsonWriter writer, ApiRequest request, IEnumerable<IKubeObject> items, ListMeta metadata, bool withColumns)
     {
-        var columns = TableColumns.For(resource.Kind);
+        var columns = TableColumns.For(request.Resource.Kind);
         writer.WriteStartObject();
         writer.WriteString("kind"u8, "Table");
-        writer.WriteString("apiVersion"u8, "meta.k8s.io/v1");
+        writer.WriteString("apiVersion"u8, request.Media.MetaVersion);
         writer.WritePropertyName("metadata"u8);
         metadata.WriteJson(writer);
         if (withColumns)
@@ -38,13 +38,25 @@ internal static class TableWriter
         }
         writer.WriteStartArray("rows"u8);
         foreach (var item in items)
-            WriteRow(writer, columns, item, includeObject, now);
+            WriteRow(writer, columns, item, request);
         writer.WriteEndArray();
         writer.WriteEndObject();
     }
 
-    private static void WriteRow(Utf8JsonWriter writer, IReadOnlyList<TableColumn> columns, IKubeObject item, string includeObject, DateTimeOffset now)
+    /// <exception cref="StatusException">400: rows can hold the object, its metadata or nothing.</exception>
+    public static void Check(HttpContext http)
     {
+        var asked = Responses.IncludeObject(http);
+        if (asked is not ("" or IncludeObjectPolicy.None or IncludeObjectPolicy.Metadata or IncludeObjectPolicy.Object))
+        {
+            throw StatusException.BadRequest("Unable to convert to Table as requested: "
+                + $"includeObject: Invalid value: {FieldErrors.Quote(asked)}: must be 'Metadata', 'Object', 'None', or empty");
+        }
+    }
+
+    private static void WriteRow(Utf8JsonWriter writer, IReadOnlyList<TableColumn> columns, IKubeObject item, ApiRequest request)
+    {
+        var now = request.Clock.GetUtcNow();
         writer.WriteStartObject();
         writer.WriteStartArray("cells"u8);
         foreach (var column in columns)
@@ -84,7 +96,7 @@ internal static class TableWriter
             writer.WriteEndObject();
             writer.WriteEndArray();
         }
-        switch (includeObject)
+        switch (Responses.IncludeObject(request.Http))
         {
             case IncludeObjectPolicy.None:
                 break;
@@ -94,7 +106,7 @@ internal static class TableWriter
                 break;
             default:
                 writer.WritePropertyName("object"u8);
-                new PartialObjectMetadata { Metadata = item.Metadata }.WriteJson(writer);
+                PartialMetadata.Write(writer, item, request.Media);
                 break;
         }
         writer.WriteEndObject();

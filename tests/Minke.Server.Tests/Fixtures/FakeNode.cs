@@ -6,6 +6,9 @@ namespace Minke.Server.Tests;
 /// <summary>A node that says what it is asked.</summary>
 internal sealed class FakeNode : INodeDirectory, INodeEndpoint
 {
+    /// <summary>What it says its containers use.</summary>
+    public IReadOnlyList<ContainerUsage> Containers { get; set; } = [];
+
     public INodeEndpoint? Find(string nodeName) => nodeName == "n" ? this : null;
 
     public Task<Stream> LogsAsync(PodReference pod, LogRequest request, CancellationToken cancellationToken) =>
@@ -18,5 +21,5 @@ internal sealed class FakeNode : INodeDirectory, INodeEndpoint
     public Task<Stream> PortForwardAsync(PodReference pod, int port, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public Task<NodeUsage> UsageAsync(CancellationToken cancellationToken) => Task.FromResult(new NodeUsage(
-        DateTimeOffset.UnixEpoch, TimeSpan.FromSeconds(10), new(1_500_000_000, 3 << 20), []));
+        DateTimeOffset.UnixEpoch, TimeSpan.FromSeconds(10), new(1_500_000_000, 3 << 20), Containers));
 }

@@ -12,11 +12,14 @@ public sealed class KubectlServer : IAsyncLifetime
 
     internal TestServer Server { get; private set; } = null!;
 
+    /// <summary>Behind every pod on the node <c>n</c>.</summary>
+    internal FakeNode Node { get; } = new();
+
     internal sealed record Result(int ExitCode, string Output, string Errors);
 
     public async ValueTask InitializeAsync()
     {
-        Server = await TestServer.StartAsync();
+        Server = await TestServer.StartAsync(change: options => options with { Nodes = Node });
         using var key = System.Security.Cryptography.X509Certificates.ECDsaCertificateExtensions.GetECDsaPrivateKey(Server.Pki.Admin)!;
         await File.WriteAllTextAsync(Path.Combine(_directory, "config"), $$$"""
             {"apiVersion":"v1","kind":"Config","current-context":"test",
@@ -35,16 +38,7 @@ public sealed class KubectlServer : IAsyncLifetime
     /// <summary>Arguments are split at blanks.</summary>
     internal async Task<Result> RunAsync(string arguments, string input = "")
     {
-        var start = new ProcessStartInfo("kubectl", arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.Environment["KUBECONFIG"] = Path.Combine(_directory, "config");
-        start.Environment["KUBECACHEDIR"] = Path.Combine(_directory, "cache");
-        start.Environment["HOME"] = _directory;
-        using var process = Process.Start(start)!;
+        using var process = Start(arguments);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestServer.Cancelled);
         deadline.CancelAfter(Patience);
         try
@@ -61,6 +55,37 @@ public sealed class KubectlServer : IAsyncLifetime
             if (!process.HasExited)
                 process.Kill(entireProcessTree: true);
         }
+    }
+
+    /// <summary>What a kubectl that must succeed says, without white space at its ends.</summary>
+    internal async Task<string> SayAsync(string arguments, string input = "")
+    {
+        var result = await RunAsync(arguments, input);
+        Assert.True(result.ExitCode == 0, $"kubectl {arguments}: exit {result.ExitCode}: {result.Output}{result.Errors}");
+        return result.Output.Trim();
+    }
+
+    /// <summary>What one that must fail complains of.</summary>
+    internal async Task<string> RefusalAsync(string arguments, string input = "")
+    {
+        var result = await RunAsync(arguments, input);
+        Assert.True(result.ExitCode != 0, $"kubectl {arguments}: succeeded: {result.Output}{result.Errors}");
+        return result.Errors.Trim();
+    }
+
+    /// <summary>For one that stays: the caller ends it.</summary>
+    internal Process Start(string arguments)
+    {
+        var start = new ProcessStartInfo("kubectl", arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["KUBECONFIG"] = Path.Combine(_directory, "config");
+        start.Environment["KUBECACHEDIR"] = Path.Combine(_directory, "cache");
+        start.Environment["HOME"] = _directory;
+        return Process.Start(start)!;
     }
 
     private static string Base64(string text) => Convert.ToBase64String(Encoding.UTF8.GetBytes(text));
