@@ -52,8 +52,8 @@ public sealed class ProtobufTests
     public async Task A_watch_is_frames_of_a_length_and_an_event()
     {
         await using var server = await WithTwoAsync();
-        using var request = new HttpRequestMessage(HttpMethod.Get,
-            ConfigMaps + "?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true") { Version = HttpVersion.Version20 };
+        const string Streamed = ConfigMaps + "?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
+        using var request = new HttpRequestMessage(HttpMethod.Get, Streamed) { Version = HttpVersion.Version20 };
         request.Headers.TryAddWithoutValidation("Accept", Protobuf + ";stream=watch");
         using var response = await server.Admin.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestServer.Cancelled);
         Assert.Equal(Protobuf + ";stream=watch", response.Content.Headers.ContentType!.ToString().Replace(" ", "", StringComparison.Ordinal));
