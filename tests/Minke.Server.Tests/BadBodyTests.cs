@@ -1,4 +1,7 @@
 using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace Minke.Server.Tests;
@@ -23,6 +26,93 @@ public sealed class BadBodyTests
         "application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "application/json-patch+json", "application/merge-patch+json",
         "application/strategic-merge-patch+json",
     ];
+
+    [Fact]
+    public async Task A_body_that_stops_halfway_creates_nothing()
+    {
+        await using var server = await TestServer.StartAsync();
+        await using (var connection = await ConnectAsync(server))
+            await connection.WriteAsync(Http1Body("?x", "{\"metadata\":{\"name\":\"half\"}}"), TestServer.Cancelled);
+        (await server.GetAsync(ConfigMaps + "/half")).Expect(404);
+        (await server.PostAsync(ConfigMaps, """{"metadata":{"name":"whole"}}""")).Expect(201);
+    }
+
+    [Fact]
+    public async Task A_body_that_drips_is_given_up_when_the_time_is_up()
+    {
+        await using var server = await TestServer.StartAsync();
+        await using (var connection = await ConnectAsync(server))
+        {
+            await connection.WriteAsync(Http1Body("?timeout=1s", "{\"metadata\":"), TestServer.Cancelled);
+            using var lines = new StreamReader(connection);
+            Assert.Equal("HTTP/1.1 504 Gateway Timeout", await lines.ReadLineAsync(TestServer.Cancelled));
+        }
+        using var request = new HttpRequestMessage(HttpMethod.Post, ConfigMaps + "?timeout=1s") { Version = new(2, 0), Content = new Dripping("{\"metadata\":"u8.ToArray()) };
+        using var response = await server.Admin.SendAsync(request, TestServer.Cancelled);
+        Assert.Equal(504, (int)response.StatusCode);
+        Assert.Contains("request did not complete within the allotted timeout", await response.Content.ReadAsStringAsync(TestServer.Cancelled), StringComparison.Ordinal);
+        (await server.GetAsync(ConfigMaps)).Expect(200);
+    }
+
+    [Fact]
+    public async Task A_body_of_unknown_length_is_counted_as_it_comes()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Post, ConfigMaps) { Version = new(2, 0), Content = new StreamContent(new MemoryStream(new byte[4 << 20])) };
+        request.Headers.TransferEncodingChunked = true;
+        request.Content.Headers.ContentLength = null;
+        using var response = await server.Admin.SendAsync(request, TestServer.Cancelled);
+        Assert.Equal(413, (int)response.StatusCode);
+        Assert.Contains("\"message\":\"Request entity too large: limit is 3145728\",\"reason\":\"RequestEntityTooLarge\"",
+            await response.Content.ReadAsStringAsync(TestServer.Cancelled), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Nesting_without_end_is_refused_and_deep_nesting_where_it_may_be_is_not()
+    {
+        await using var server = await TestServer.StartAsync();
+        var deep = string.Concat(Enumerable.Repeat("[", 100_000));
+        (await server.PostAsync(ConfigMaps, $$"""{"metadata":{"name":"a"},"data":{{deep}}""")).Expect(400);
+        (await server.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}""")).Expect(201);
+        var closed = string.Concat(Enumerable.Repeat("{\"a\":", 10_000)) + "1" + new string('}', 10_000);
+        Assert.InRange((await server.PatchAsync(ConfigMaps + "/a", closed)).Code, 400, 422);
+        Assert.InRange((await server.SendAsync(HttpMethod.Post, ConfigMaps, new string('[', 10_000), "application/yaml")).Code, 400, 422);
+    }
+
+    /// <summary>HTTP/1.1 with less than it promises.</summary>
+    private static byte[] Http1Body(string query, string part) => Encoding.ASCII.GetBytes(
+        $"POST {ConfigMaps}{query} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{part}");
+
+    private static async Task<SslStream> ConnectAsync(TestServer server)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(server.Endpoint, TestServer.Cancelled);
+#pragma warning disable CA5359 // A test talks to the server it has started itself.
+        var tls = new SslStream(new NetworkStream(socket, ownsSocket: true), leaveInnerStreamOpen: false, (_, _, _, _) => true);
+#pragma warning restore CA5359
+        using var certificate = X509CertificateLoader.LoadPkcs12(server.Pki.Admin.Export(X509ContentType.Pkcs12), null);
+        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost", ClientCertificates = [certificate] }, TestServer.Cancelled);
+        return tls;
+    }
+
+    /// <summary>Says a little and then nothing more.</summary>
+    private sealed class Dripping(byte[] first) : HttpContent
+    {
+        protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
+        {
+            await stream.WriteAsync(first, cancellationToken);
+            await stream.FlushAsync(cancellationToken);
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+        }
+
+        protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) => SerializeToStreamAsync(stream, context, TestServer.Cancelled);
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
+    }
 
     [Fact]
     public async Task No_body_makes_the_server_fail()
