@@ -59,6 +59,9 @@ internal sealed partial class PodLoop
             }, _lifetime);
             return;
         }
+        // A mirror that is being made has to be known before it can be deleted.
+        if (_work.ContainsKey(MirrorWork))
+            return;
         if (_isRemoved && _mirror is not null && !_isDeleteSent)
             BeginDelete();
         else if (_isRemoved)

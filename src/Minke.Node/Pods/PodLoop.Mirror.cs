@@ -11,47 +11,83 @@ internal sealed partial class PodLoop
 
     private Pod? _mirror;
 
+    /// <summary>The mirror last seen to go: an answer about it that comes late does not bring it back.</summary>
+    private string _goneMirror = "";
+
     /// <summary>A static pod without its mirror has nowhere to tell its status.</summary>
     private bool IsOnlyHere => _pod.IsStatic && _mirror is null;
 
     /// <summary>Uid of the object in the API.</summary>
     private string ApiUid => _mirror?.Metadata.Uid ?? Uid;
 
-    /// <summary>The mirror as the API has it, or null when there is none.</summary>
-    public void SetMirror(Pod? mirror) => Post(() =>
+    /// <summary>The mirror as the watch shows it. Our own writes may have been answered before: what is older tells nothing.</summary>
+    public void SeeMirror(Pod mirror) => Post(() => LearnMirror(mirror));
+
+    /// <summary>The mirror of a uid is gone from the API.</summary>
+    public void LoseMirror(string uid) => Post(() => ForgetMirror(uid));
+
+    private void LearnMirror(Pod mirror)
     {
-        if (mirror is not null && (_mirror is null || IsNewer(mirror, _mirror)))
-            _published = mirror.Status;
+        // The manifest may have a successor by now, whose mirror has the same name.
+        var isAnothers = _isRemoved && !IsOfThisManifest(mirror);
+        if (isAnothers || mirror.Metadata.Uid == _goneMirror || (_mirror is not null && !IsNewer(mirror, _mirror)))
+            return;
         _mirror = mirror;
-    });
+        _published = mirror.Status;
+    }
+
+    private bool IsOfThisManifest(Pod mirror) =>
+        mirror.Metadata.Annotations.GetValueOrDefault(PodLabels.ConfigMirror) == _pod.Metadata.Annotations.GetValueOrDefault(PodLabels.ConfigHash);
+
+    private void ForgetMirror(string uid)
+    {
+        _goneMirror = uid;
+        if (_mirror?.Metadata.Uid == uid)
+            _mirror = null;
+    }
 
     private void SyncMirror()
     {
         if (!_pod.IsStatic || _isRemoved || _stage == Stage.Gone)
             return;
-        if (_mirror is null)
+        if (_mirror is not { } mirror)
         {
             Begin(MirrorWork, CreateMirrorAsync, _lifetime);
             return;
         }
         // Deleted by somebody, or of an older manifest: it is made anew.
-        var isOutdated = _mirror.Metadata.Annotations.GetValueOrDefault(PodLabels.ConfigMirror) != _pod.Metadata.Annotations.GetValueOrDefault(PodLabels.ConfigHash);
-        if (!isOutdated && _mirror.Metadata.DeletionTimestamp is null)
-            return;
-        var outdated = _mirror;
-        Begin(MirrorWork, async cancellationToken =>
+        if (!IsOfThisManifest(mirror) || mirror.Metadata.DeletionTimestamp is not null)
+            Begin(MirrorWork, cancellationToken => DeleteMirrorAsync(mirror, cancellationToken), _lifetime);
+    }
+
+    private async Task<Action> DeleteMirrorAsync(Pod mirror, CancellationToken cancellationToken)
+    {
+        try
         {
-            await _api.DeleteAsync<Pod>(outdated.Metadata.Namespace, outdated.Metadata.Name, new DeleteOptions
+            await _api.DeleteAsync<Pod>(mirror.Metadata.Namespace, mirror.Metadata.Name, new DeleteOptions
             {
                 GracePeriodSeconds = 0,
-                Preconditions = new Minke.Api.Meta.V1.Preconditions { Uid = outdated.Metadata.Uid },
+                Preconditions = new Minke.Api.Meta.V1.Preconditions { Uid = mirror.Metadata.Uid },
             }, cancellationToken);
-            return () =>
-            {
-                if (ReferenceEquals(_mirror, outdated))
-                    _mirror = null;
-            };
-        }, _lifetime);
+        }
+        catch (StatusException e) when (e.Code is 404 or 409)
+        {
+            // Gone already, or another of its name is there, which the watch will show.
+        }
+        return () =>
+        {
+            ForgetMirror(mirror.Metadata.Uid);
+            Succeeded(MirrorWork);
+        };
+    }
+
+    /// <summary>A status was written. The mirror may have been deleted, or made anew, while the answer was on its way.</summary>
+    private void WroteMirror(PodStatus status, Pod on, Pod? written)
+    {
+        if (_mirror?.Metadata.Uid != on.Metadata.Uid || (written is not null && !IsNewer(written, _mirror)))
+            return;
+        _mirror = written ?? _mirror;
+        _published = status;
     }
 
     private async Task<Action> CreateMirrorAsync(CancellationToken cancellationToken)
@@ -79,8 +115,7 @@ internal sealed partial class PodLoop
         }, cancellationToken);
         return () =>
         {
-            _mirror = mirror;
-            _published = mirror.Status;
+            LearnMirror(mirror);
             Succeeded(MirrorWork);
         };
     }

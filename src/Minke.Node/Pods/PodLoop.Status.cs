@@ -84,34 +84,35 @@ internal sealed partial class PodLoop
                 try
                 {
                     var written = await _api.UpdateStatusAsync(on with { Status = PodStatusBuilder.Merge(on.Status, status) }, cancellationToken);
-                    return () => Wrote(status, written);
+                    return () => Wrote(status, on, written);
                 }
                 catch (StatusException e) when (e.Code == 409 && attempt < 5)
                 {
                     // Somebody else wrote meanwhile: our part goes on top of theirs.
                     var current = await _api.TryGetAsync<Pod>(on.Metadata.Namespace, on.Metadata.Name, cancellationToken);
                     if (current is null || current.Metadata.Uid != on.Metadata.Uid)
-                        return () => Wrote(status, null);
+                        return () => Wrote(status, on, null);
                     on = current;
                 }
                 catch (StatusException e) when (e.Code == 404)
                 {
-                    return () => Wrote(status, null);
+                    return () => Wrote(status, on, null);
                 }
             }
         }, _lifetime);
     }
 
-    private void Wrote(PodStatus status, Pod? written)
+    private void Wrote(PodStatus status, Pod on, Pod? written)
     {
         Succeeded(StatusWork);
         _unpublishedSince = null;
-        _published = status;
-        if (written is null)
-            return;
         if (_pod.IsStatic)
-            _mirror = written;
-        else if (IsNewer(written, _base))
+        {
+            WroteMirror(status, on, written);
+            return;
+        }
+        _published = status;
+        if (written is not null && IsNewer(written, _base))
             _base = written;
     }
 

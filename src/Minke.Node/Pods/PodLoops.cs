@@ -102,7 +102,7 @@ internal sealed partial class PodLoops(
             var isAdopted = _adoptable.Remove(pod.Uid, out var view);
             var loop = Start(pod, view ?? PodView.Empty, isAdopted || pod.IsTerminal || pod.IsDeleting ? null : Admit(pod));
             if (pod.IsStatic && _mirrors.TryGetValue((pod.Metadata.Namespace, pod.Metadata.Name), out var mirror))
-                loop.SetMirror(mirror);
+                loop.SeeMirror(mirror);
         }
     }
 
@@ -262,9 +262,15 @@ internal sealed partial class PodLoops(
                 _mirrors.Remove((about.Metadata.Namespace, about.Metadata.Name));
             else
                 _mirrors[(about.Metadata.Namespace, about.Metadata.Name)] = change.New;
-            var owner = _loops.Values.Select(entry => entry.Loop).FirstOrDefault(loop =>
-                loop.Pod.IsStatic && loop.Pod.Metadata.Name == about.Metadata.Name && loop.Pod.Metadata.Namespace == about.Metadata.Namespace);
-            owner?.SetMirror(change.New);
+            // All of the name: one whose manifest was replaced may still be ending beside its successor.
+            foreach (var loop in _loops.Values.Select(entry => entry.Loop).Where(loop =>
+                loop.Pod.IsStatic && loop.Pod.Metadata.Name == about.Metadata.Name && loop.Pod.Metadata.Namespace == about.Metadata.Namespace))
+            {
+                if (change.Old is { } old && old.Metadata.Uid != change.New?.Metadata.Uid)
+                    loop.LoseMirror(old.Metadata.Uid);
+                if (change.New is { } mirror)
+                    loop.SeeMirror(mirror);
+            }
         }
     }
 

@@ -21,6 +21,9 @@ internal sealed class FakeApi(TimeProvider time) : IApiClient
     /// <summary>Asked before each write: may throw.</summary>
     public Action<string, IKubeObject>? BeforeWrite { get; set; }
 
+    /// <summary>Awaited after each write, before its answer goes out: answers may come later than what the watch shows.</summary>
+    public Func<string, IKubeObject, Task> BeforeAnswer { get; set; } = (_, _) => Task.CompletedTask;
+
     public IReadOnlyList<T> All<T>() where T : class, IKubeObject<T>
     {
         lock (_gate)
@@ -109,19 +112,26 @@ internal sealed class FakeApi(TimeProvider time) : IApiClient
         }
     }
 
-    public Task<T> CreateAsync<T>(T value, CancellationToken cancellationToken) where T : class, IKubeObject<T>
+    public async Task<T> CreateAsync<T>(T value, CancellationToken cancellationToken) where T : class, IKubeObject<T>
     {
         BeforeWrite?.Invoke("create", value);
+        var created = Create(value);
+        await BeforeAnswer("create", created);
+        return created;
+    }
+
+    private T Create<T>(T value) where T : class, IKubeObject<T>
+    {
         lock (_gate)
         {
             var key = Key<T>(value.Metadata.Namespace, value.Metadata.Name);
             if (_objects.ContainsKey(key))
                 throw StatusException.AlreadyExists(T.KindInfo, value.Metadata.Name);
-            return Task.FromResult(Put(key, WatchEventType.Added, value, value.Metadata with
+            return Put(key, WatchEventType.Added, value, value.Metadata with
             {
                 Uid = value.Metadata.Uid.Length > 0 ? value.Metadata.Uid : string.Create(CultureInfo.InvariantCulture, $"00000000-0000-4000-8000-{_revision + 1:D12}"),
                 CreationTimestamp = Time.From(time.GetUtcNow()),
-            }));
+            });
         }
     }
 
@@ -135,9 +145,16 @@ internal sealed class FakeApi(TimeProvider time) : IApiClient
         }
     }
 
-    public Task<T> UpdateStatusAsync<T>(T value, CancellationToken cancellationToken) where T : class, IKubeObject<T>
+    public async Task<T> UpdateStatusAsync<T>(T value, CancellationToken cancellationToken) where T : class, IKubeObject<T>
     {
         BeforeWrite?.Invoke("status", value);
+        var written = UpdateStatus(value);
+        await BeforeAnswer("status", written);
+        return written;
+    }
+
+    private T UpdateStatus<T>(T value) where T : class, IKubeObject<T>
+    {
         lock (_gate)
         {
             var (key, current) = Current(value);
@@ -147,7 +164,7 @@ internal sealed class FakeApi(TimeProvider time) : IApiClient
                 (Minke.Api.Core.V1.Node old, Minke.Api.Core.V1.Node node) => old with { Status = node.Status },
                 _ => value,
             };
-            return Task.FromResult(Json.Same(current, next) ? current : Put(key, WatchEventType.Modified, (T)next, current.Metadata));
+            return Json.Same(current, next) ? current : Put(key, WatchEventType.Modified, (T)next, current.Metadata);
         }
     }
 

@@ -63,6 +63,90 @@ public sealed class StaticPodTests
         Assert.Equal("etcd-node", Assert.Single(await node.Runtime.ListSandboxesAsync(node.Deadline)).Config.Name);
     }
 
+    [Fact]
+    public async Task An_answer_about_a_mirror_that_went_meanwhile_does_not_bring_it_back()
+    {
+        await using var node = await StartAsync();
+        await File.WriteAllTextAsync(Path.Combine(node.Settings.StaticPodDirectory, "etcd.json"), Manifest, node.Deadline);
+        var first = await node.UntilRunningAsync("etcd-node");
+        var written = new TaskCompletionSource();
+        var answer = new TaskCompletionSource();
+        node.Api.BeforeAnswer = (verb, value) =>
+        {
+            if (verb != "status" || value is not Pod pod || pod.Metadata.Uid != first.Metadata.Uid)
+                return Task.CompletedTask;
+            written.TrySetResult();
+            return answer.Task;
+        };
+        node.Runtime.Exit(Assert.Single(await node.Runtime.ListContainersAsync(node.Deadline)).Id, 1);
+        await written.Task.WaitAsync(node.Deadline);
+
+        await node.Api.DeleteAsync<Pod>("kube-system", "etcd-node", new(), node.Deadline);
+        await node.UntilAsync("etcd-node", pod => pod.Metadata.Uid != first.Metadata.Uid, "made anew");
+        answer.SetResult();
+
+        await node.AdvanceUntilAsync("etcd-node", pod => pod.Metadata.Uid != first.Metadata.Uid && TestNode.IsReady(pod), "ready again");
+    }
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public async Task A_mirror_comes_back_however_late_answers_are(int seed)
+    {
+        var random = new Random(seed);
+        await using var node = await StartAsync();
+        var isSlow = true;
+        node.Api.BeforeAnswer = async (_, value) =>
+        {
+            for (var i = value is Pod && isSlow ? Next(12) : 0; i > 0; i--)
+                await Task.Yield();
+        };
+        var file = Path.Combine(node.Settings.StaticPodDirectory, "etcd.json");
+        await File.WriteAllTextAsync(file, Manifest, node.Deadline);
+        for (var round = 0; round < 12; round++)
+        {
+            var mirror = await node.AdvanceUntilAsync("etcd-node", pod => pod.Metadata.DeletionTimestamp is null, $"there in round {round} of seed {seed}");
+            switch (Next(4))
+            {
+                case 0:
+                    foreach (var container in (await node.Runtime.ListContainersAsync(node.Deadline)).Where(container => container.State == Minke.Node.Runtime.ContainerState.Running))
+                        node.Runtime.Exit(container.Id, 1);
+                    break;
+                case 1:
+                    await File.WriteAllTextAsync(file, Manifest.Replace("\"spec\":{", $"\"spec\":{{\"terminationGracePeriodSeconds\":{round + 2},", StringComparison.Ordinal), node.Deadline);
+                    break;
+                default:
+                    try
+                    {
+                        await node.Api.DeleteAsync<Pod>("kube-system", "etcd-node", new() { GracePeriodSeconds = Next(2) == 0 ? 0 : null }, node.Deadline);
+                    }
+                    catch (StatusException e) when (e.Code == 404)
+                    {
+                        // The node was faster.
+                    }
+                    await node.AdvanceUntilAsync("etcd-node", pod => pod.Metadata.Uid != mirror.Metadata.Uid, $"made anew in round {round} of seed {seed}");
+                    break;
+            }
+        }
+        isSlow = false;
+        await node.AdvanceUntilAsync("etcd-node", pod => pod.Metadata.DeletionTimestamp is null && TestNode.IsReady(pod), $"ready after seed {seed}");
+        File.Delete(file);
+        for (var i = 0; i < 2000 && (node.Api.All<Pod>().Count > 0 || (await node.Runtime.ListSandboxesAsync(node.Deadline)).Count > 0); i++)
+        {
+            node.Time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Delay(1, node.Deadline);
+        }
+        Assert.Empty(node.Api.All<Pod>());
+        Assert.Empty(await node.Runtime.ListSandboxesAsync(node.Deadline));
+
+        int Next(int below)
+        {
+            lock (random)
+                return random.Next(below);
+        }
+    }
+
+    public static TheoryData<int> Seeds => [.. Enumerable.Range(1, 20)];
+
     private static Task<TestNode> StartAsync() => TestNode.StartAsync(node => node.Settings = node.Settings with
     {
         StaticPodDirectory = Directory.CreateDirectory(Path.Combine(node.Settings.Paths.DataDirectory, "manifests")).FullName,
