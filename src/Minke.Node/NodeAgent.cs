@@ -19,6 +19,7 @@ public sealed class NodeAgent : IDisposable
     private readonly NodeReporter _reporter;
     private readonly EventRecorder _events;
     private readonly Informer<Pod> _pods;
+    private readonly SourceWatches _sources;
     private readonly PodLoops _loops;
     private readonly NodeEndpoint _endpoint;
     private readonly LogRotation _rotation;
@@ -40,9 +41,10 @@ public sealed class NodeAgent : IDisposable
             NodeAllocatable = NodeStatusBuilder.Allocatable(settings, machine),
         };
         var registered = NodeStatusBuilder.Build(settings, machine, new("", ""), [], null, true, "", time.GetUtcNow());
+        _sources = new SourceWatches(api, time, logger, uid => _loops!.SourceChanged(uid));
         _loops = new PodLoops(
             settings, () => place, () => _reporter.Current ?? registered, runtime, new PodImages(images, new PullSecrets(api, _events), _events, time, _reporter.Changed),
-            volumes, environment, prober, api, _events, time, logger);
+            volumes, environment, _sources, prober, api, _events, time, logger);
         _endpoint = new NodeEndpoint(_loops, runtime, time);
         _rotation = new LogRotation(_loops, runtime, time, logger);
         if (readManifest is not null)
@@ -85,6 +87,7 @@ public sealed class NodeAgent : IDisposable
             await stop.CancelAsync();
             await Task.WhenAll(tasks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await _loops.StoppedAsync();
+            await _sources.StopAsync();
         }
     }
 

@@ -24,6 +24,15 @@ public sealed class PodSubresourceTests
     }
 
     [Fact]
+    public async Task A_binding_is_to_a_node()
+    {
+        await using var server = await TestServer.StartAsync();
+        (await server.PostAsync(Pods, """{"metadata":{"name":"a"},"spec":{"containers":[{"name":"x","image":"x"}]}}""")).Expect(201);
+        Assert.Equal("""Binding "a" is invalid: [target.kind: Unsupported value: "Pod": supported values: "Node", "<empty>", target.name: Required value]""",
+            (await server.PostAsync(Pods + "/a/binding", """{"apiVersion":"v1","kind":"Binding","metadata":{"name":"a"},"target":{"kind":"Pod"}}""")).Expect(422).Message);
+    }
+
+    [Fact]
     public async Task An_eviction_deletes()
     {
         await using var server = await TestServer.StartAsync();

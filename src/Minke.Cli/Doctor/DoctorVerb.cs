@@ -25,7 +25,9 @@ internal sealed class DoctorVerb(Terminal terminal, MachineFacts facts)
             terminal.Out.WriteLine($"{sign}  {finding.Name.PadRight(width)}  {finding.Found}{(finding.Remedy.Length > 0 ? "  →  " + finding.Remedy : "")}");
         }
         var missing = findings.Count(finding => finding.Verdict == Verdict.Missing);
-        terminal.Out.WriteLine(missing == 0 ? "this machine can run pods" : $"{missing} missing: do what the lines marked MISS say");
+        terminal.Out.WriteLine(missing > 0 ? $"{missing} missing: do what the lines marked MISS say"
+            : facts.IsRoot ? "this machine can run pods"
+            : "nothing is missing of what could be looked at; running pods needs root: sudo minke up");
     }
 }
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Minke.Api;
 using Minke.Cli.Api;
 
@@ -32,7 +33,7 @@ internal sealed record AppliedObject(Manifest Manifest, Resource Resource, strin
 /// Not server-side apply: objects people made with plain <c>kubectl apply</c> have no field managers for it to go by, and its
 /// conflicts would need an answer that <c>up</c> has nobody to ask for.
 /// </remarks>
-internal sealed class Applier(ApiConnection api, TimeProvider clock)
+internal sealed partial class Applier(ApiConnection api, TimeProvider clock)
 {
     private const string LastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -60,7 +61,9 @@ internal sealed class Applier(ApiConnection api, TimeProvider clock)
         {
             // Most of the server's messages name the object.
             var what = exception.Message.Contains($"\"{manifest.Name}\"", StringComparison.Ordinal) ? "" : $"{manifest.Kind} \"{manifest.Name}\": ";
-            throw new CliException($"{manifest.Source}: {what}{exception.Message}", exception);
+            // The server has seen JSON and cannot know what was not quoted.
+            var isUnquoted = UnquotedText().IsMatch(exception.Message);
+            throw new CliException($"{manifest.Source}: {what}{exception.Message}{(isUnquoted ? "." + ManifestReader.Unquoted : "")}", exception);
         }
     }
 
@@ -148,4 +151,7 @@ internal sealed class Applier(ApiConnection api, TimeProvider clock)
         Kinds.All.FirstOrDefault(kind => kind.Kind == manifest.Kind && kind.ApiVersion == manifest.ApiVersion)?.Schema;
 
     private static string? Revision(JsonObject live) => live["metadata"]?["resourceVersion"]?.GetValue<string>();
+
+    [GeneratedRegex("cannot unmarshal (bool|number) into .* of type string")]
+    private static partial Regex UnquotedText();
 }

@@ -8,6 +8,9 @@ namespace Minke.Cli.Manifests;
 /// <summary>Finds and reads manifests as <c>kubectl apply -f</c> does: files, the YAML and JSON files of a directory, standard input.</summary>
 internal static class ManifestReader
 {
+    /// <summary>Why a value may not be what its writer thinks.</summary>
+    public const string Unquoted = " YAML takes y, n, yes, no, on and off for booleans and digits for numbers: quote what is meant as text.";
+
     private static readonly string[] Extensions = [".yaml", ".yml", ".json"];
 
     /// <summary>All objects in the order they are to be applied: as written, except that namespaces and definitions come first.</summary>
@@ -93,6 +96,11 @@ internal static class ManifestReader
         if (written["items"] is JsonArray items && written["kind"] is JsonValue kind && kind.ToString().EndsWith("List", StringComparison.Ordinal))
             return items.Where(item => item is not null).SelectMany(item => Expand(source, item!.DeepClone()));
         var manifest = new Manifest(source, written);
+        foreach (var (path, value) in manifest.Names)
+        {
+            if (value is not null && value.GetValueKind() != JsonValueKind.String)
+                throw new CliException($"{source}: {path} must be text, but is {value.ToJsonString()}.{Unquoted}");
+        }
         if (manifest.ApiVersion.Length == 0 || manifest.Kind.Length == 0)
             throw new CliException($"{source}: {(manifest.ApiVersion.Length == 0 ? "apiVersion" : "kind")} is missing");
         if (manifest.Name.Length == 0)

@@ -1,5 +1,6 @@
 using Minke.Api;
 using Minke.Api.Core.V1;
+using Minke.Client;
 using Minke.Node.Runtime;
 using Minke.Node.Volumes;
 using ContainerState = Minke.Node.Runtime.ContainerState;
@@ -19,6 +20,10 @@ internal sealed partial class PodLoop
 
     private readonly Dictionary<string, ImageOutcome> _imageOutcomes = new(StringComparer.Ordinal);
     private readonly HashSet<string> _toldBackOff = new(StringComparer.Ordinal);
+
+    /// <summary>By container, what its start failed for want of. It has no timer: the watch of the source wakes the pod.</summary>
+    private readonly Dictionary<string, (KindInfo Kind, string Name)> _missingSources = new(StringComparer.Ordinal);
+    private bool _areSourcesWatched;
     private bool _areVolumesReady;
     private uint? _toldSandboxChanged;
 
@@ -115,7 +120,8 @@ internal sealed partial class PodLoop
                     return;
                 continue;
             }
-            if (!_areVolumesReady || !IsSandboxReady || plan.CreatesSandbox || _work.ContainsKey(StartWork) || IsWaitingToRetry(StartKey(container.Name)))
+            if (!_areVolumesReady || !IsSandboxReady || plan.CreatesSandbox || _work.ContainsKey(StartWork)
+                || _missingSources.ContainsKey(container.Name) || IsWaitingToRetry(StartKey(container.Name)))
                 continue;
             if (latest is { State: ContainerState.Exited })
                 _crashes.Next(CrashKey(container), latest.FinishedAt ?? latest.CreatedAt);
@@ -133,12 +139,14 @@ internal sealed partial class PodLoop
         if (latest is not null)
             return (uint)PodLabels.RestartCountOf(latest) + 1;
         // Its remains are gone: the status still knows how often it was restarted, and counts the loss once it has told of it.
-        return _pod.StatusOf(container.Name) switch
+        var counted = _pod.StatusOf(container.Name) switch
         {
             { ContainerID.Length: > 0 } old => (uint)old.RestartCount + 1,
             { LastState.Terminated: not null } told => (uint)told.RestartCount,
-            _ => 0,
+            _ => 0u,
         };
+        // Where no status survived, as a static pod's may not, the logs tell (kuberuntime: calcRestartCountByLogDir).
+        return Math.Max(counted, Logs.LogFiles.NextAttempt(Path.Combine(_node.Paths.Logs(_pod.Metadata.Namespace, _pod.Metadata.Name, Uid), container.Name)));
     }
 
     private bool IsBackingOff(Container container, ContainerKind kind, ContainerStatus? latest)
@@ -221,7 +229,10 @@ internal sealed partial class PodLoop
         catch (Exception e) when (e is ContainerConfigException or StatusException or IOException or UnauthorizedAccessException)
         {
             _events.Record(start.Pod, "Warning", "Failed", $"Error: {e.Message}", start.FieldPath);
-            return StartFailed(start, (e as ContainerConfigException)?.Reason ?? "CreateContainerConfigError", e.Message, null);
+            var reason = (e as ContainerConfigException)?.Reason ?? "CreateContainerConfigError";
+            return (e as ContainerConfigException)?.Missing is { } missing
+                ? () => StartLacksSource(start, reason, e.Message, missing)
+                : StartFailed(start, reason, e.Message, null);
         }
         try
         {
@@ -256,6 +267,7 @@ internal sealed partial class PodLoop
             _waiting.Remove(name);
             _imageOutcomes.Remove(name);
             Succeeded(StartKey(name));
+            WatchSources();
             CollectGarbage();
         };
     }
@@ -269,6 +281,23 @@ internal sealed partial class PodLoop
         _imageOutcomes.Remove(start.Container.Name);
         RetryLater(StartKey(start.Container.Name));
     };
+
+    private void StartLacksSource(ContainerStart start, string reason, string message, (KindInfo Kind, string Name) source)
+    {
+        _inStart = null;
+        _waiting[start.Container.Name] = new(reason, message);
+        _missingSources[start.Container.Name] = source;
+        _areSourcesWatched = true;
+        WatchSources();
+    }
+
+    private void WatchSources()
+    {
+        if (!_areSourcesWatched)
+            return;
+        _sources.Set(Uid, [.. _missingSources.Values.Distinct().Select(source => (source.Kind, new ObjectKey(_pod.Metadata.Namespace, source.Name)))]);
+        _areSourcesWatched = _missingSources.Count > 0;
+    }
 
     private async Task<ContainerConfig> ConfigureAsync(ContainerStart start, CancellationToken cancellationToken)
     {

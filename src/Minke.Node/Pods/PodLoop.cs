@@ -41,6 +41,7 @@ internal sealed partial class PodLoop : IDisposable
     private readonly PodImages _images;
     private readonly IPodVolumes _volumes;
     private readonly ContainerEnvironment _environment;
+    private readonly SourceWatches _sources;
     private readonly IProber _prober;
     private readonly LifecycleHooks _hooks;
     private readonly IApiClient _api;
@@ -78,12 +79,12 @@ internal sealed partial class PodLoop : IDisposable
 
     public PodLoop(
         Pod pod, PodView adopted, NodeSettings node, Func<PodPlace> place, IContainerRuntime runtime, PodImages images, IPodVolumes volumes,
-        ContainerEnvironment environment, IProber prober, IApiClient api, EventRecorder events, TimeProvider time, ILogger logger,
+        ContainerEnvironment environment, SourceWatches sources, IProber prober, IApiClient api, EventRecorder events, TimeProvider time, ILogger logger,
         Action<SandboxId, PodLoop> registerSandbox, PodVerdict? rejection = null)
     {
         _rejection = rejection;
         (_pod, _node, _place, _runtime, _images, _volumes, _environment) = (pod, node, place, runtime, images, volumes, environment);
-        (_prober, _api, _events, _time, _logger, _registerSandbox) = (prober, api, events, time, logger, registerSandbox);
+        (_sources, _prober, _api, _events, _time, _logger, _registerSandbox) = (sources, prober, api, events, time, logger, registerSandbox);
         _hooks = new LifecycleHooks(runtime, prober, time);
         _crashes = Backoff.ForContainers(time);
         _alarm = time.CreateTimer(_ => Post(() => { }), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -160,8 +161,8 @@ internal sealed partial class PodLoop : IDisposable
         _events.Record(_pod, "Warning", verdict.Reason, verdict.Message);
     });
 
-    /// <summary>An image or a source it waits for may be there now: what failed is tried again at once.</summary>
-    public void RetryNow() => Post(_retries.Clear);
+    /// <summary>A ConfigMap or Secret it waits for has come or changed: what failed for want of it is tried again at once.</summary>
+    public void SourceChanged() => Post(_missingSources.Clear);
 
     /// <summary>Runs until the last trace of the pod is gone, or the node stops.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -188,6 +189,7 @@ internal sealed partial class PodLoop : IDisposable
             await _alarm.DisposeAsync();
             await _starting.CancelAsync();
             await StopProbesAsync();
+            _sources.Set(Uid, []);
             await Task.WhenAll(_work.Values).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             _mail.Writer.TryComplete();
             TellChange();

@@ -17,7 +17,7 @@ namespace Minke.Node.Pods;
 /// </summary>
 internal sealed partial class PodLoops(
     NodeSettings settings, Func<PodPlace> place, Func<Minke.Api.Core.V1.Node?> nodeObject, IContainerRuntime runtime, PodImages images, IPodVolumes volumes,
-    ContainerEnvironment environment, IProber prober, IApiClient api, EventRecorder events, TimeProvider time, ILogger logger)
+    ContainerEnvironment environment, SourceWatches sources, IProber prober, IApiClient api, EventRecorder events, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan ResubscribeDelay = TimeSpan.FromSeconds(1);
 
@@ -37,6 +37,16 @@ internal sealed partial class PodLoops(
                 return found.Loop;
             return _loops.Values.Select(entry => entry.Loop).Where(loop => loop.Pod.Metadata.Name == name && loop.Pod.Metadata.Namespace == @namespace)
                 .OrderByDescending(loop => loop.Pod.Metadata.CreationTimestamp).FirstOrDefault();
+        }
+    }
+
+    /// <summary>A ConfigMap or Secret that the pod of a uid waits for has come or changed.</summary>
+    public void SourceChanged(string uid)
+    {
+        lock (_gate)
+        {
+            if (_loops.TryGetValue(uid, out var found))
+                found.Loop.SourceChanged();
         }
     }
 
@@ -225,7 +235,7 @@ internal sealed partial class PodLoops(
         if (rejection is not null)
             events.Record(pod, "Warning", rejection.Reason, rejection.Message);
         var loop = new PodLoop(
-            pod, adopted, settings, place, runtime, images, volumes, environment, prober, api, events, time, logger,
+            pod, adopted, settings, place, runtime, images, volumes, environment, sources, prober, api, events, time, logger,
             (sandbox, owner) => _bySandbox[sandbox] = owner, rejection);
         var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _loops[pod.Uid] = (loop, RunAsync(loop, started.Task));

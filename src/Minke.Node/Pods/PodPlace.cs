@@ -37,4 +37,7 @@ public sealed class ContainerConfigException : Exception
 
     /// <summary><c>CreateContainerConfigError</c>, or <c>CreateContainerError</c> where upstream says so (a sub path).</summary>
     public string Reason { get; init; } = "CreateContainerConfigError";
+
+    /// <summary>The ConfigMap or Secret that is missing, or lacks a key: once it changes it is worth trying again, and not before.</summary>
+    public (KindInfo Kind, string Name)? Missing { get; init; }
 }

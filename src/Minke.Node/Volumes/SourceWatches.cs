@@ -5,7 +5,7 @@ using Minke.Client;
 
 namespace Minke.Node.Volumes;
 
-/// <summary>One watch for each ConfigMap and Secret that any pod here shows, however many do.</summary>
+/// <summary>One watch for each ConfigMap and Secret that any pod here shows or waits for, however many do.</summary>
 internal sealed class SourceWatches(IApiClient api, TimeProvider time, ILogger logger, Action<string> podChanged)
 {
     private readonly record struct Source(KindInfo Kind, ObjectKey Key);

@@ -8,7 +8,7 @@ using Minke.Store;
 namespace Minke.Server.Admission;
 
 /// <summary>
-/// What may be written, in upstream's order: NamespaceLifecycle, ServiceAccount, DefaultTolerationSeconds, Priority, LimitRanger.
+/// What may be written, in upstream's order: NamespaceLifecycle, ServiceAccount, DefaultTolerationSeconds, Priority, RuntimeClass, LimitRanger.
 /// Everything is decided from memory.
 /// </summary>
 internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog, EscalationCheck escalation, IdSource ids, TimeProvider clock)
@@ -16,6 +16,7 @@ internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog,
     private readonly NamespaceLifecycle _namespaces = new(store, catalog);
     private readonly ServiceAccountAdmission _serviceAccounts = new(store, catalog, ids, clock);
     private readonly PriorityAdmission _priorities = new(store, catalog);
+    private readonly RuntimeClassAdmission _runtimeClasses = new(store, catalog);
     private readonly LimitRanger _limits = new(store, catalog);
 
     public async ValueTask<IKubeObject> AdmitCreateAsync(
@@ -28,6 +29,7 @@ internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog,
         pod = await _serviceAccounts.AdmitAsync(pod, context.IsDryRun, cancellationToken);
         pod = DefaultTolerationSeconds.Admit(pod);
         pod = _priorities.Admit(pod);
+        pod = _runtimeClasses.Admit(pod);
         return _limits.Admit(pod);
     }
 
@@ -41,8 +43,10 @@ internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog,
 
     public void ValidateCreate(Resource resource, string @namespace, IKubeObject value, WriteContext context)
     {
-        if (value is Pod pod)
-            _limits.Validate(pod);
+        if (value is not Pod pod)
+            return;
+        _runtimeClasses.Validate(pod);
+        _limits.Validate(pod);
     }
 
     public void ValidateDelete(Resource resource, IKubeObject value, WriteContext context) => NamespaceLifecycle.AdmitDelete(resource, value);

@@ -32,7 +32,7 @@ internal sealed class PodOperations(ObjectRegistry registry)
     {
         var errors = new FieldErrors();
         if (binding.Target.Kind is not ("" or "Node"))
-            errors.NotSupported("target.kind", binding.Target.Kind, ["Node", ""]);
+            errors.NotSupported("target.kind", binding.Target.Kind, ["Node", "<empty>"]);
         if (binding.Target.Name.Length == 0)
             errors.Required("target.name");
         if (errors.Count > 0)

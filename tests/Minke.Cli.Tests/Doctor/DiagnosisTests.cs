@@ -72,4 +72,15 @@ public class DiagnosisTests
         {
             Tools = new Dictionary<string, string> { ["runc"] = "/usr/sbin/runc", ["conmon"] = "/usr/bin/conmon" },
         }));
+
+    [Theory]
+    [InlineData(true, "this machine can run pods")]
+    [InlineData(false, "nothing is missing of what could be looked at; running pods needs root: sudo minke up")]
+    public void Only_root_is_told_that_pods_can_run(bool isRoot, string last)
+    {
+        var output = new StringWriter();
+        var facts = Healthy with { IsRoot = isRoot, NftWorks = isRoot ? true : null };
+        Assert.Equal(0, new DoctorVerb(new Terminal { Out = output, Error = output, In = TextReader.Null, IsInteractive = false, CommandName = "minke" }, facts).Run(asJson: false));
+        Assert.Equal(last, output.ToString().TrimEnd().Split('\n')[^1]);
+    }
 }

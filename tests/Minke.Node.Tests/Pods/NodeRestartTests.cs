@@ -67,6 +67,20 @@ public sealed class NodeRestartTests
     }
 
     [Fact]
+    public async Task A_container_whose_remains_are_gone_begins_a_log_of_its_own()
+    {
+        await using var node = await TestNode.StartAsync();
+        await node.StopAsync();
+        var pod = await node.CreateAsync(Make.Pod("web"));
+        var logs = Directory.CreateDirectory(Path.Combine(node.Settings.Paths.Logs("default", "web", pod.Metadata.Uid), "web")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(logs, "2.log"), "", node.Deadline);
+        await File.WriteAllTextAsync(Path.Combine(logs, "4.log.20300101-120000"), "", node.Deadline);
+        await node.RestartAsync();
+        await node.AdvanceUntilAsync("web", TestNode.IsReady, "ready");
+        Assert.Equal(Path.Combine(logs, "5.log"), Assert.Single(await node.Runtime.ListContainersAsync(node.Deadline)).LogPath);
+    }
+
+    [Fact]
     public async Task Logs_are_read_by_line_with_times_tails_and_the_instance_before()
     {
         await using var node = await TestNode.StartAsync(node => node.Runtime.WritesLogs = true);

@@ -88,6 +88,26 @@ public sealed class PodTroubleTests
     }
 
     [Fact]
+    public async Task A_container_that_lacks_a_source_starts_when_the_source_comes_and_not_by_the_clock()
+    {
+        await using var node = await TestNode.StartAsync();
+        await node.CreateAsync(Make.Pod("web", Make.Container("web") with
+        {
+            Env = [new EnvVar { Name = "COLOR", ValueFrom = new EnvVarSource { ConfigMapKeyRef = new ConfigMapKeySelector { Name = "settings", Key = "color" } } }],
+            EnvFrom = [new EnvFromSource { SecretRef = new SecretEnvSource { Name = "secrets" } }],
+        }));
+        await node.AdvanceUntilAsync("web", pod => Waiting(pod) is { Reason: "CreateContainerConfigError", Message: "secret \"secrets\" not found" }, "without its secret");
+
+        // The clock stands from here on.
+        await node.Api.CreateAsync(new Secret { Metadata = new() { Name = "secrets", Namespace = "default" } }, node.Deadline);
+        await node.UntilAsync("web", pod => Waiting(pod)?.Message == "configmap \"settings\" not found", "without its config map");
+        var settings = await node.Api.CreateAsync(new ConfigMap { Metadata = new() { Name = "settings", Namespace = "default" } }, node.Deadline);
+        await node.UntilAsync("web", pod => Waiting(pod)?.Message == "couldn't find key color in ConfigMap default/settings", "without its key");
+        await node.Api.UpdateAsync(settings with { Data = settings.Data.With("color", "blue") }, node.Deadline);
+        await node.UntilRunningAsync("web");
+    }
+
+    [Fact]
     public async Task A_missing_volume_is_an_event_and_the_pod_starts_once_it_is_there()
     {
         await using var node = await TestNode.StartAsync(node => node.Volumes.Failure = _ =>

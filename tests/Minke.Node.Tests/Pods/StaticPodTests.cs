@@ -63,31 +63,6 @@ public sealed class StaticPodTests
         Assert.Equal("etcd-node", Assert.Single(await node.Runtime.ListSandboxesAsync(node.Deadline)).Config.Name);
     }
 
-    [Fact]
-    public async Task An_answer_about_a_mirror_that_went_meanwhile_does_not_bring_it_back()
-    {
-        await using var node = await StartAsync();
-        await File.WriteAllTextAsync(Path.Combine(node.Settings.StaticPodDirectory, "etcd.json"), Manifest, node.Deadline);
-        var first = await node.UntilRunningAsync("etcd-node");
-        var written = new TaskCompletionSource();
-        var answer = new TaskCompletionSource();
-        node.Api.BeforeAnswer = (verb, value) =>
-        {
-            if (verb != "status" || value is not Pod pod || pod.Metadata.Uid != first.Metadata.Uid)
-                return Task.CompletedTask;
-            written.TrySetResult();
-            return answer.Task;
-        };
-        node.Runtime.Exit(Assert.Single(await node.Runtime.ListContainersAsync(node.Deadline)).Id, 1);
-        await written.Task.WaitAsync(node.Deadline);
-
-        await node.Api.DeleteAsync<Pod>("kube-system", "etcd-node", new(), node.Deadline);
-        await node.UntilAsync("etcd-node", pod => pod.Metadata.Uid != first.Metadata.Uid, "made anew");
-        answer.SetResult();
-
-        await node.AdvanceUntilAsync("etcd-node", pod => pod.Metadata.Uid != first.Metadata.Uid && TestNode.IsReady(pod), "ready again");
-    }
-
     [Theory]
     [MemberData(nameof(Seeds))]
     public async Task A_mirror_comes_back_however_late_answers_are(int seed)

@@ -73,7 +73,10 @@ public sealed class ContainerEnvironment(IApiClient api)
             var map = await sources.ConfigMapAsync(inMap.Name, inMap.Optional == true, cancellationToken);
             if (map is null || map.Data.TryGetValue(inMap.Key, out var text))
                 return map?.Data.GetValueOrDefault(inMap.Key);
-            return inMap.Optional == true ? null : throw new ContainerConfigException($"couldn't find key {inMap.Key} in ConfigMap {pod.Metadata.Namespace}/{inMap.Name}");
+            return inMap.Optional == true ? null : throw new ContainerConfigException($"couldn't find key {inMap.Key} in ConfigMap {pod.Metadata.Namespace}/{inMap.Name}")
+            {
+                Missing = (ConfigMap.KindInfo, inMap.Name),
+            };
         }
         if (source.SecretKeyRef is { } inSecret)
         {
@@ -82,7 +85,10 @@ public sealed class ContainerEnvironment(IApiClient api)
                 return null;
             if (secret.Data.TryGetValue(inSecret.Key, out var bytes))
                 return System.Text.Encoding.UTF8.GetString(bytes);
-            return inSecret.Optional == true ? null : throw new ContainerConfigException($"couldn't find key {inSecret.Key} in Secret {pod.Metadata.Namespace}/{inSecret.Name}");
+            return inSecret.Optional == true ? null : throw new ContainerConfigException($"couldn't find key {inSecret.Key} in Secret {pod.Metadata.Namespace}/{inSecret.Name}")
+            {
+                Missing = (Secret.KindInfo, inSecret.Name),
+            };
         }
         return null;
     }
@@ -97,14 +103,14 @@ public sealed class ContainerEnvironment(IApiClient api)
         {
             if (!_configMaps.TryGetValue(name, out var map))
                 _configMaps[name] = map = await api.TryGetAsync<ConfigMap>(@namespace, name, cancellationToken);
-            return map ?? (isOptional ? null : throw new ContainerConfigException($"configmap \"{name}\" not found"));
+            return map ?? (isOptional ? null : throw new ContainerConfigException($"configmap \"{name}\" not found") { Missing = (ConfigMap.KindInfo, name) });
         }
 
         public async Task<Secret?> SecretAsync(string name, bool isOptional, CancellationToken cancellationToken)
         {
             if (!_secrets.TryGetValue(name, out var secret))
                 _secrets[name] = secret = await api.TryGetAsync<Secret>(@namespace, name, cancellationToken);
-            return secret ?? (isOptional ? null : throw new ContainerConfigException($"secret \"{name}\" not found"));
+            return secret ?? (isOptional ? null : throw new ContainerConfigException($"secret \"{name}\" not found") { Missing = (Secret.KindInfo, name) });
         }
     }
 }

@@ -19,6 +19,16 @@ internal static class LogFiles
         return File.Exists(logPath) ? [logPath, .. rotated] : [.. rotated];
     }
 
+    /// <summary>The first attempt of a container that has no log in its directory, nor has any after it.</summary>
+    public static uint NextAttempt(string directory)
+    {
+        if (!Directory.Exists(directory))
+            return 0;
+        var attempts = Directory.EnumerateFiles(directory, "*.log*", Simple)
+            .Select(file => uint.TryParse(Path.GetFileName(file).Split('.')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var attempt) ? attempt + 1 : 0);
+        return attempts.DefaultIfEmpty().Max();
+    }
+
     public static string RotatedName(string logPath, DateTimeOffset at) =>
         logPath + at.UtcDateTime.ToString(".yyyyMMdd-HHmmss", CultureInfo.InvariantCulture);
 

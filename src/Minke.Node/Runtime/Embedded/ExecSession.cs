@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
+using Minke.Node.Images.Layers;
 using Minke.Node.Linux;
 
 namespace Minke.Node.Runtime.Embedded;
@@ -17,17 +18,23 @@ internal sealed class ExecSession : IProcessStreams
     private readonly DescriptorStream?[] _streams;
     private readonly SafeFileHandle? _process;
     private readonly Task<int> _exit;
+    private readonly Poller _poller;
+
+    /// <summary>Written by the runtime once the command runs.</summary>
+    private readonly string _pidFile;
+    private bool _isCommandsExit;
 
     private ExecSession(int pid, string directory, string command, Poller poller, DescriptorStream? stdin, DescriptorStream? stdout, DescriptorStream? stderr,
         DescriptorStream? terminal)
     {
-        (_pid, _directory, _command, _terminal) = (pid, directory, command, terminal);
+        (_pid, _directory, _command, _terminal, _poller) = (pid, directory, command, terminal, poller);
+        _pidFile = $"{directory}/pid";
         _streams = [stdin, stdout, stderr, terminal];
         Stdin = terminal is null ? stdin : new TerminalInput(terminal);
         Stdout = terminal ?? stdout;
-        Stderr = stderr;
+        Stderr = stderr is null ? null : new CommandErrors(stderr, IsCommandRunningAsync);
         _process = Processes.OpenPidFd(pid);
-        _exit = RunAsync(poller);
+        _exit = RunAsync();
     }
 
     public Stream? Stdin { get; }
@@ -152,21 +159,56 @@ internal sealed class ExecSession : IProcessStreams
                 : new DescriptorStream(poller, terminal, FileAccess.ReadWrite));
     }
 
-    private async Task<int> RunAsync(Poller poller)
+    /// <summary>Waits until there is a command, or until the runtime has ended without one.</summary>
+    private async Task<bool> IsCommandRunningAsync()
+    {
+        if (File.Exists(_pidFile))
+            return true;
+        try
+        {
+            using var changes = new Inotify(_poller, _directory);
+            using var enough = new CancellationTokenSource();
+            var comes = ComesAsync(changes, enough.Token);
+            await Task.WhenAny(comes, _exit);
+            await enough.CancelAsync();
+            await comes.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        catch (LinuxException)
+        {
+            // The directory goes when the runtime has ended.
+        }
+        if (File.Exists(_pidFile))
+            return true;
+        await _exit.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return _isCommandsExit;
+    }
+
+    private async Task ComesAsync(Inotify changes, CancellationToken cancellationToken)
+    {
+        if (File.Exists(_pidFile))
+            return;
+        await foreach (var name in changes.NamesAsync(cancellationToken))
+        {
+            if (name is null or "pid")
+                return;
+        }
+    }
+
+    private async Task<int> RunAsync()
     {
         try
         {
             if (_process is not null)
             {
-                using var watch = poller.Add(_process);
+                using var watch = _poller.Add(_process);
                 await watch.ReadableAsync();
             }
             var code = Processes.Wait(_pid);
+            _isCommandsExit = File.Exists(_pidFile);
             // Children the command left behind may hold the streams open; what is in them now is what the command wrote.
             foreach (var stream in _streams)
                 stream?.EndWhenEmpty();
-            // The runtime's own words go to its log, so they cannot be taken for the command's.
-            if (code != 0 && !File.Exists($"{_directory}/pid") && TryReadLog() is { Length: > 0 } error)
+            if (code != 0 && !_isCommandsExit && TryReadLog() is { Length: > 0 } error)
                 throw new RuntimeException(
                     $"failed to exec in container: failed to start exec \"{_command}\": OCI runtime exec failed: exec failed: "
                     + $"unable to start container process: {StartErrors.Translate(error)}: unknown");
@@ -195,6 +237,20 @@ internal sealed class ExecSession : IProcessStreams
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
             // It has just ended.
+        }
+    }
+
+    /// <summary>What the command says on standard error. Without a command it is the runtime that speaks, and its log has the same words.</summary>
+    private sealed class CommandErrors(DescriptorStream stream, Func<Task<bool>> isCommandRunning) : ReadOnlyStream
+    {
+        private bool? _isCommands;
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            var count = await stream.ReadAsync(buffer, cancellationToken);
+            if (count > 0)
+                _isCommands ??= await isCommandRunning().WaitAsync(cancellationToken);
+            return _isCommands == false ? 0 : count;
         }
     }
 }

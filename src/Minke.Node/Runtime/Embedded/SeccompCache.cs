@@ -88,6 +88,10 @@ internal sealed class SeccompCache(EmbeddedFiles files)
                 throw new JsonException("no defaultAction");
             return profile;
         }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new RuntimeException($"cannot load seccomp profile \"{path}\": open {path}: no such file or directory", e) { Reason = "CreateContainerError" };
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
             throw new RuntimeException($"cannot load seccomp profile \"{path}\": {e.Message}", e) { Reason = "CreateContainerError" };
