@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Minke.Api;
 using Minke.Cli.Api;
 using Minke.Cli.Clusters;
 using Minke.Cli.Doctor;
@@ -76,8 +77,8 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
         var detach = new Option<bool>("--detach", "-d") { Description = "Leave the cluster running in the background" };
         var wait = new Option<bool?>("--wait") { Description = "Wait until everything applied is ready; with --detach only when asked", Arity = ArgumentArity.ZeroOrOne };
         var timeout = new Option<int>("--timeout") { Description = "Seconds to wait", HelpName = "SECONDS", DefaultValueFactory = _ => 300 };
-        var (listen, registries) = (Listen(), Registries());
-        var up = new Command("up", "Start a cluster, or apply to the one that runs") { files, detach, wait, timeout, listen, registries };
+        var (listen, registries, logSize) = (Listen(), Registries(), ContainerLogMaxSize());
+        var up = new Command("up", "Start a cluster, or apply to the one that runs") { files, detach, wait, timeout, listen, registries, logSize };
         up.SetAction((parsed, _) =>
         {
             RequireRoot("up");
@@ -92,6 +93,7 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
                 Wait = parsed.GetResult(wait) is null ? !isDetached : parsed.GetValue(wait) ?? true,
                 Timeout = TimeSpan.FromSeconds(parsed.GetValue(timeout)),
                 RegistriesFile = parsed.GetValue(registries),
+                ContainerLogMaxBytes = parsed.GetValue(logSize),
             });
         });
         return up;
@@ -99,10 +101,10 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
 
     private Command Run()
     {
-        var (listen, registries) = (Listen(), Registries());
-        var run = new Command("run") { listen, registries };
+        var (listen, registries, logSize) = (Listen(), Registries(), ContainerLogMaxSize());
+        var run = new Command("run") { listen, registries, logSize };
         run.Hidden = true;
-        run.SetAction((parsed, _) => new RunVerb(host, stop, clock).RunAsync(new(Data(parsed), parsed.GetRequiredValue(listen), parsed.GetValue(registries))));
+        run.SetAction((parsed, _) => new RunVerb(host, stop, clock).RunAsync(new(Data(parsed), parsed.GetRequiredValue(listen), parsed.GetValue(registries), parsed.GetValue(logSize))));
         return run;
     }
 
@@ -271,6 +273,19 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
             if (ListenAddress.TryParse(result.Tokens[0].Value, out var address))
                 return address;
             result.AddError($"--listen {result.Tokens[0].Value}: write it as 127.0.0.1, 0.0.0.0:6443, [::1]:6443 or :6443");
+            return null;
+        },
+    };
+
+    private static Option<long?> ContainerLogMaxSize() => new("--container-log-max-size")
+    {
+        Description = "Put a container's log aside when it is this long, such as 50Mi; five files are kept. Without it: 10Mi",
+        HelpName = "SIZE",
+        CustomParser = result =>
+        {
+            if (Quantity.TryParse(result.Tokens[0].Value, out var size) && size.ToInt64() > 0)
+                return size.ToInt64();
+            result.AddError($"--container-log-max-size {result.Tokens[0].Value}: a size such as 50Mi was expected");
             return null;
         },
     };

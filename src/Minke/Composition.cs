@@ -78,6 +78,7 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                     Paths = places.Paths,
                     KubeletVersion = MinkeVersion.Kubernetes,
                     StaticPodDirectory = data.Manifests,
+                    ContainerLogMaxBytes = options.ContainerLogMaxBytes ?? 10 << 20,
                 },
                 NodeMachine.Read(data.Root), server.Client, local.Runtime, local.Images, volumes, new ContainerEnvironment(server.Client), prober, clock,
                 loggers, ReadPod));

@@ -6,7 +6,7 @@ namespace Minke.Cli.Clusters;
 internal sealed class ClusterProcess(IClusterHost host, TimeProvider clock)
 {
     /// <summary>What a start needs; the same for the foreground and for a daemon.</summary>
-    public sealed record Wish(DataDirectory Data, ListenAddress Listen, string? RegistriesFile);
+    public sealed record Wish(DataDirectory Data, ListenAddress Listen, string? RegistriesFile, long? ContainerLogMaxBytes);
 
     /// <param name="held">The directory's lock, which the caller lets go of afterwards.</param>
     /// <param name="whenReady">Runs once the API is ready, while the cluster goes on; the cluster ends when it throws.</param>
@@ -21,6 +21,7 @@ internal sealed class ClusterProcess(IClusterHost host, TimeProvider clock)
             Data = data,
             Listen = wish.Listen.Choose(PortBefore(data)),
             RegistriesFile = wish.RegistriesFile,
+            ContainerLogMaxBytes = wish.ContainerLogMaxBytes,
         };
         await using var cluster = await host.StartAsync(options, stop);
         var record = new ClusterRecord

@@ -42,4 +42,7 @@ public sealed record ClusterOptions
 
     /// <summary>Mirrors and credentials in k3s's format; null for none.</summary>
     public string? RegistriesFile { get; init; }
+
+    /// <summary>A container's log is put aside when it is this long; null for Kubernetes' ten MiB.</summary>
+    public long? ContainerLogMaxBytes { get; init; }
 }

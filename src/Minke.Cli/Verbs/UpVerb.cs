@@ -20,6 +20,7 @@ internal sealed class UpVerb(IClusterHost host, Terminal terminal, StopSignal st
         public bool Wait { get; init; }
         public TimeSpan Timeout { get; init; }
         public string? RegistriesFile { get; init; }
+        public long? ContainerLogMaxBytes { get; init; }
     }
 
     private readonly long _began = clock.GetTimestamp();
@@ -54,7 +55,7 @@ internal sealed class UpVerb(IClusterHost host, Terminal terminal, StopSignal st
     private async Task<int> RunHereAsync(Options options, IReadOnlyList<Manifest> manifests, IProgressView view, ClusterLock held)
     {
         var exitCode = 0;
-        await new ClusterProcess(host, clock).RunAsync(new(options.Data, options.Listen, options.RegistriesFile), held, async record =>
+        await new ClusterProcess(host, clock).RunAsync(new(options.Data, options.Listen, options.RegistriesFile, options.ContainerLogMaxBytes), held, async record =>
         {
             view.Say($"cluster up in {Elapsed}: {record.Server}");
             try
@@ -172,6 +173,11 @@ internal sealed class UpVerb(IClusterHost host, Terminal terminal, StopSignal st
         {
             yield return "--registries";
             yield return Path.GetFullPath(registries);
+        }
+        if (options.ContainerLogMaxBytes is { } bytes)
+        {
+            yield return "--container-log-max-size";
+            yield return bytes.ToString(CultureInfo.InvariantCulture);
         }
     }
 

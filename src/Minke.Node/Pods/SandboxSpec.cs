@@ -31,6 +31,12 @@ public sealed record NodeSettings
     public string StaticPodDirectory { get; init; } = "";
     public int MaxPods { get; init; } = 500;
 
+    /// <summary>A container's log is put aside when it is this long (the kubelet's containerLogMaxSize).</summary>
+    public long ContainerLogMaxBytes { get; init; } = 10 << 20;
+
+    /// <summary>Files of one container's log, the one being written among them.</summary>
+    public int ContainerLogMaxFiles { get; init; } = 5;
+
     /// <summary>Directory of the kubelet's files on this node.</summary>
     public required NodePaths Paths { get; init; }
 

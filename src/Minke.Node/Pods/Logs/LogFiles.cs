@@ -14,9 +14,19 @@ internal static class LogFiles
         var directory = Path.GetDirectoryName(logPath);
         if (directory is null || !Directory.Exists(directory))
             return [];
-        // Simple matching: by the default rules "0.log.*" would match "0.log" too.
-        var rotated = Directory.EnumerateFiles(directory, Path.GetFileName(logPath) + ".*", Simple).OrderDescending(StringComparer.Ordinal);
+        var rotated = Rotated(logPath).OrderDescending(StringComparer.Ordinal);
         return File.Exists(logPath) ? [logPath, .. rotated] : [.. rotated];
+    }
+
+    /// <summary>Only the files that were put aside, in no order.</summary>
+    public static IEnumerable<string> Rotated(string logPath)
+    {
+        var directory = Path.GetDirectoryName(logPath);
+        if (directory is null || !Directory.Exists(directory))
+            return [];
+        // Simple matching: by the default rules "0.log.*" would match "0.log" too. conmon's "0.log.tmp" is about to be "0.log".
+        return Directory.EnumerateFiles(directory, Path.GetFileName(logPath) + ".*", Simple)
+            .Where(file => char.IsAsciiDigit(file[logPath.Length + 1]));
     }
 
     /// <summary>The first attempt of a container that has no log in its directory, nor has any after it.</summary>

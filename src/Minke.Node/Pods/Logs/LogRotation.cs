@@ -5,14 +5,11 @@ using ContainerState = Minke.Node.Runtime.ContainerState;
 namespace Minke.Node.Pods.Logs;
 
 /// <summary>
-/// Keeps the logs of running containers small: at ten MiB a file is put aside and a new one begun, and five files are kept (the
+/// Keeps the logs of running containers small: at its limit a file is put aside and a new one begun, and a few files are kept (the
 /// kubelet's containerLogMaxSize and containerLogMaxFiles).
 /// </summary>
-internal sealed partial class LogRotation(PodLoops pods, IContainerRuntime runtime, TimeProvider time, ILogger logger)
+internal sealed partial class LogRotation(NodeSettings settings, PodLoops pods, IContainerRuntime runtime, TimeProvider time, ILogger logger)
 {
-    private const long MaxBytes = 10 * 1024 * 1024;
-    private const int MaxFiles = 5;
-
     private static readonly TimeSpan MinInterval = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan MaxInterval = TimeSpan.FromMinutes(1);
 
@@ -27,7 +24,7 @@ internal sealed partial class LogRotation(PodLoops pods, IContainerRuntime runti
             {
                 await Task.Delay(interval, time, cancellationToken);
                 var largest = await CheckAsync(sizes, cancellationToken);
-                interval = largest > MaxBytes / 100 ? MinInterval : interval * 2 < MaxInterval ? interval * 2 : MaxInterval;
+                interval = largest > settings.ContainerLogMaxBytes / 100 ? MinInterval : interval * 2 < MaxInterval ? interval * 2 : MaxInterval;
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -46,7 +43,7 @@ internal sealed partial class LogRotation(PodLoops pods, IContainerRuntime runti
                 continue;
             largest = Math.Max(largest, file.Length - sizes.GetValueOrDefault(container.LogPath));
             sizes[container.LogPath] = file.Length;
-            if (file.Length < MaxBytes)
+            if (file.Length < settings.ContainerLogMaxBytes)
                 continue;
             try
             {
@@ -64,7 +61,8 @@ internal sealed partial class LogRotation(PodLoops pods, IContainerRuntime runti
     private async Task RotateAsync(ContainerStatus container, CancellationToken cancellationToken)
     {
         var path = container.LogPath;
-        foreach (var old in LogFiles.Of(path).Skip(1).Skip(MaxFiles - 2))
+        // With the one put aside now and the new one there are as many as allowed.
+        foreach (var old in LogFiles.Of(path).Skip(1).Skip(settings.ContainerLogMaxFiles - 2))
             File.Delete(old);
         var aside = LogFiles.RotatedName(path, time.GetUtcNow());
         File.Move(path, aside);

@@ -11,6 +11,8 @@ namespace Minke.Node.Pods.Logs;
 /// through rotations until the container has ended.
 /// </summary>
 /// <remarks>
+/// Files are read in the order they were written. One that is put aside keeps its bytes under a new name, and whoever writes has left
+/// it for good once there is a newer one.
 /// <code>2030-01-01T12:00:00.000000000Z stdout F text of a whole line
 /// 2030-01-01T12:00:00.000000001Z stderr P first part of a long line</code>
 /// </remarks>
@@ -21,7 +23,6 @@ internal sealed class LogStream : Stream
     private readonly string _path;
     private readonly LogRequest _request;
     private readonly Func<Task?> _nextChangeWhileRunning;
-    private readonly Queue<string> _files;
     private readonly ArrayBufferWriter<byte> _line = new();
     private readonly ArrayBufferWriter<byte> _out = new();
     private readonly byte[] _chunk = new byte[ChunkBytes];
@@ -29,6 +30,9 @@ internal sealed class LogStream : Stream
     private IAsyncEnumerator<string?>? _names;
     private Task<bool>? _nextName;
     private FileStream? _file;
+    private string _rotatedName = "";
+    private string _newestBeforeLive = "";
+    private bool _isLive;
     private int _chunkAt;
     private int _chunkLength;
     private int _outAt;
@@ -36,7 +40,6 @@ internal sealed class LogStream : Stream
     private long? _left;
     private bool _isPastSince;
     private bool _isMidLine;
-    private bool _isRotated;
     private bool _isEnded;
 
     /// <param name="path">The file being written; rotated ones lie beside it.</param>
@@ -49,11 +52,10 @@ internal sealed class LogStream : Stream
         // Watched before the first read, so that nothing written in between is missed.
         if (poller is not null && Directory.Exists(Path.GetDirectoryName(path)))
             _changes = Inotify.OfWrites(poller, Path.GetDirectoryName(path)!);
-        _files = new(LogFiles.Of(path).Reverse());
         _left = request.LimitBytes;
         _isPastSince = request.Since is null;
         if (request.TailLines is { } tail)
-            _linesToSkip = Math.Max(_files.Sum(CountLines) - tail, 0);
+            _linesToSkip = Math.Max(LogFiles.Of(path).Sum(CountLines) - tail, 0);
     }
 
     public override bool CanRead => true;
@@ -78,8 +80,13 @@ internal sealed class LogStream : Stream
             }
             if (await FillAsync(cancellationToken))
                 continue;
-            if (OpenNext())
+            if (Next() is { } next)
+            {
+                // What was written to this one since, before the next was begun.
+                if (!await FillAsync(cancellationToken))
+                    Open(next);
                 continue;
+            }
             if (_changes is null || !await WaitAsync(cancellationToken))
                 Finish();
         }
@@ -137,29 +144,42 @@ internal sealed class LogStream : Stream
         return _chunkLength > 0;
     }
 
-    /// <summary>The next older file's successor, or the file that took the place of a rotated one.</summary>
-    private bool OpenNext()
+    /// <summary>The file that was begun after the one being read; null while there is none.</summary>
+    private string? Next()
     {
-        string next;
-        if (_files.Count > 0)
-            next = _files.Dequeue();
-        else if ((_isRotated || _file is null) && File.Exists(_path))
-            next = _path;
-        else
-            return false;
-        _file?.Dispose();
-        _isRotated = false;
+        var after = _isLive ? FirstRotatedAfter(_newestBeforeLive) : _rotatedName;
+        if (after is null)
+            return null; // being read and still being written
+        return FirstRotatedAfter(after) ?? (File.Exists(_path) ? _path : null);
+    }
+
+    private string? FirstRotatedAfter(string name) =>
+        LogFiles.Rotated(_path).Where(file => string.CompareOrdinal(file, name) > 0).Min(StringComparer.Ordinal);
+
+    private string NewestRotated() => LogFiles.Rotated(_path).Max(StringComparer.Ordinal) ?? "";
+
+    private void Open(string next)
+    {
+        // The name says which file it is only when none was put aside meanwhile.
+        var newest = NewestRotated();
+        FileStream opened;
         try
         {
-            _file = new FileStream(next, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1);
-            return true;
+            opened = new FileStream(next, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1);
         }
         catch (FileNotFoundException)
         {
-            // Rotated away between the look and the opening: its successor is next.
-            _file = null;
-            return _files.Count > 0;
+            return; // put aside, or removed for its age: there is another next
         }
+        if (next == _path && NewestRotated() != newest)
+        {
+            opened.Dispose();
+            return;
+        }
+        _file?.Dispose();
+        _file = opened;
+        _isLive = next == _path;
+        (_rotatedName, _newestBeforeLive) = _isLive ? ("", newest) : (next, "");
     }
 
     /// <summary>Waits for more. False when the container has ended and all is read.</summary>
@@ -169,9 +189,9 @@ internal sealed class LogStream : Stream
         if (change is null)
         {
             // It ended, and what it wrote last may have come after our last look.
-            return await FillAsync(cancellationToken);
+            return await FillAsync(cancellationToken) || Next() is not null;
         }
-        if (await FillAsync(cancellationToken))
+        if (await FillAsync(cancellationToken) || Next() is not null)
             return true;
         _names ??= _changes!.NamesAsync(CancellationToken.None).GetAsyncEnumerator(CancellationToken.None);
         _nextName ??= _names.MoveNextAsync().AsTask();
@@ -180,7 +200,6 @@ internal sealed class LogStream : Stream
             return true;
         if (!await _nextName)
             return false;
-        _isRotated |= _names.Current is not { } name || name.StartsWith(Path.GetFileName(_path) + ".", StringComparison.Ordinal);
         _nextName = null;
         return true;
     }

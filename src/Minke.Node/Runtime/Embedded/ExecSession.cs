@@ -179,7 +179,7 @@ internal sealed class ExecSession : IProcessStreams
         }
         if (File.Exists(_pidFile))
             return true;
-        await _exit.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ((Task)_exit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return _isCommandsExit;
     }
 
