@@ -50,7 +50,15 @@ internal sealed class NodeEndpoint(PodLoops pods, IContainerRuntime runtime, Tim
         var sandbox = Find(pod).View.NewestSandbox;
         if (sandbox is not { State: SandboxState.Ready })
             throw StatusException.InternalError($"pod {pod.Name}_{pod.Namespace} is not running");
-        return await TryAsync(() => runtime.PortForwardAsync(sandbox.Id, port, cancellationToken));
+        try
+        {
+            return await runtime.PortForwardAsync(sandbox.Id, port, cancellationToken);
+        }
+        catch (RuntimeException e)
+        {
+            // The message goes into a stream of errors, not into a Status: no words in front of it.
+            throw StatusException.Of(500, "InternalError", e.Message, null);
+        }
     }
 
     public async Task<NodeUsage> UsageAsync(CancellationToken cancellationToken)

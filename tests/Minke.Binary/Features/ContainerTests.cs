@@ -118,6 +118,48 @@ public sealed class ContainerTests(FeatureCluster cluster)
     }
 
     [Fact]
+    public async Task A_seccomp_profile_of_the_node_is_taken_from_its_file()
+    {
+        var space = await cluster.SpaceAsync();
+        var profiles = Directory.CreateDirectory(Path.Combine(space.Cluster.Data, "node", "seccomp", "team")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(profiles, "no-mkdir.json"), """
+            {"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO"}]}
+            """, TestContext.Current.CancellationToken);
+        static string Profile(string name) => $"securityContext: {{seccompProfile: {{type: Localhost, localhostProfile: team/{name}.json}}}}";
+        await space.ApplyAsync(
+            Space.Once("held", "mkdir /tmp/x 2>&1; touch /tmp/y && echo touched", Profile("no-mkdir"))
+            + Space.Once("pods", "mkdir /tmp/x 2>&1 || true", spec: Profile("no-mkdir"))
+            + Space.Pod("missing", container: Profile("none")));
+        await space.PhaseAsync("Succeeded", "held", "pods");
+
+        Assert.Equal("mkdir: can't create directory '/tmp/x': Operation not permitted\ntouched", await space.GetAsync("logs", "held"));
+        Assert.Equal("mkdir: can't create directory '/tmp/x': Operation not permitted", await space.GetAsync("logs", "pods"));
+        var none = Path.Combine(profiles, "none.json");
+        await space.UntilAsync("missing", "{.status.containerStatuses[0].state.waiting.reason}", "CreateContainerError");
+        Assert.Equal($"Error: cannot load seccomp profile \"{none}\": open {none}: no such file or directory", await space.EventAsync("missing", "Failed"));
+    }
+
+    [Fact]
+    public async Task What_a_container_lacks_lets_it_start_as_soon_as_it_is_there()
+    {
+        var space = await cluster.SpaceAsync();
+        await space.ApplyAsync(Space.Once("lacking", "echo $COLOR $password", """
+            env: [{name: COLOR, valueFrom: {configMapKeyRef: {name: settings, key: color}}}]
+            envFrom: [{secretRef: {name: secrets}}]
+            """));
+        const string waiting = "{.status.containerStatuses[0].state.waiting.reason}: {.status.containerStatuses[0].state.waiting.message}";
+        await space.UntilAsync("lacking", waiting, "CreateContainerConfigError: secret \"secrets\" not found");
+        Assert.Equal("Error: secret \"secrets\" not found", await space.EventAsync("lacking", "Failed"));
+        await space.GetAsync("create", "secret", "generic", "secrets", "--from-literal=password=hush");
+        await space.UntilAsync("lacking", waiting, "CreateContainerConfigError: configmap \"settings\" not found");
+        await space.GetAsync("create", "configmap", "settings");
+        await space.UntilAsync("lacking", waiting, $"CreateContainerConfigError: couldn't find key color in ConfigMap {space.Name}/settings");
+        await space.GetAsync("patch", "configmap", "settings", "-p", """{"data":{"color":"blue"}}""");
+        await space.PhaseAsync("Succeeded", "lacking");
+        Assert.Equal("blue hush", await space.GetAsync("logs", "lacking"));
+    }
+
+    [Fact]
     public async Task Limits_are_the_kernels_and_who_exceeds_memory_is_OOMKilled()
     {
         var space = await cluster.SpaceAsync();

@@ -13,6 +13,9 @@ public sealed class FeatureCluster : IAsyncDisposable
     /// <summary>Runs as user <c>app</c> (1000), who is in group <c>extra</c> (2000) too.</summary>
     public const string UserImage = "localhost/busybox-app:1";
 
+    /// <summary>Asks to be ended by SIGUSR1.</summary>
+    public const string StopImage = "localhost/busybox-stop:1";
+
     private readonly Lazy<Task<Cluster>> _cluster;
     private Machine? _machine;
     private int _namespaces;
@@ -42,7 +45,9 @@ public sealed class FeatureCluster : IAsyncDisposable
         var cluster = _machine.Cluster();
         var archive = Path.Combine(cluster.Data, "app.tar");
         (TestImage.Busybox(UserImage) with { User = "app", WorkingDir = "/home/app" }).Build().WriteOciArchive(archive);
-        _ = (await cluster.MinkeAsync("image", "load", archive)).Text;
+        var stop = Path.Combine(cluster.Data, "stop.tar");
+        (TestImage.Busybox(StopImage) with { StopSignal = "SIGUSR1" }).Build().WriteOciArchive(stop);
+        _ = (await cluster.MinkeAsync("image", "load", archive, stop)).Text;
         await cluster.UpAsync();
         return cluster;
     }
@@ -55,6 +60,16 @@ public sealed class Space(Cluster cluster, string name)
     public Cluster Cluster { get; } = cluster;
 
     public Task<Result> KubectlAsync(params IEnumerable<string> arguments) => Cluster.KubectlAsync(["-n", Name, .. arguments]);
+
+    /// <summary>What kubectl is called with to do something in this namespace.</summary>
+    public IEnumerable<string> Arguments(params IEnumerable<string> arguments) => ["--kubeconfig", Cluster.Kubeconfig, "-n", Name, .. arguments];
+
+    /// <summary>A kubectl that goes on until it is ended.</summary>
+    public Process Start(params IEnumerable<string> arguments) => Cluster.Machine.Start("kubectl", Arguments(arguments));
+
+    /// <summary>A kubectl that reads a text to its end.</summary>
+    public Task<Result> FeedAsync(string input, params IEnumerable<string> arguments) =>
+        Cluster.Machine.RunAsync("kubectl", Arguments(arguments), input, null);
 
     /// <summary>The output of a kubectl that must succeed, without white space at its ends.</summary>
     public async Task<string> GetAsync(params string[] arguments) => (await KubectlAsync(arguments)).Text.Trim();

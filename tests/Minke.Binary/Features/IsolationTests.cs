@@ -118,6 +118,29 @@ public sealed class IsolationTests(FeatureCluster cluster)
     }
 
     [Fact]
+    public async Task Resolvers_are_the_policys_with_what_the_pod_adds()
+    {
+        var space = await cluster.SpaceAsync();
+        await space.ApplyAsync(
+            Space.Pod("default", spec: "dnsPolicy: Default")
+            + Space.Pod("added", spec: "dnsPolicy: Default\ndnsConfig: {nameservers: [192.0.2.7], searches: [added.test], options: [{name: attempts, value: \"7\"}, {name: edns0}]}")
+            + Space.Pod("host", spec: "hostNetwork: true\ndnsPolicy: ClusterFirst")
+            + Space.Pod("none", spec: "hostNetwork: true\ndnsPolicy: None\ndnsConfig: {nameservers: [192.0.2.8]}"));
+        await space.ReadyAsync("default", "added", "host", "none");
+
+        var own = (await File.ReadAllLinesAsync("/etc/resolv.conf", TestContext.Current.CancellationToken)).Where(line => line.StartsWith("nameserver", StringComparison.Ordinal)).ToArray();
+        async Task<string[]> Servers(string pod) => [.. (await space.ExecAsync(pod, "cat /etc/resolv.conf")).Split('\n').Where(line => line.StartsWith("nameserver", StringComparison.Ordinal))];
+        Assert.Equal(own, await Servers("default"));
+        Assert.Equal(own.Append("nameserver 192.0.2.7"), await Servers("added"));
+        var added = await space.ExecAsync("added", "cat /etc/resolv.conf");
+        Assert.Matches("(?m)^search .*added\\.test$", added);
+        Assert.Matches("(?m)^options .*attempts:7 edns0$", added);
+        // With the machine's network, ClusterFirst means the machine's resolver.
+        Assert.Equal(own, await Servers("host"));
+        Assert.Equal("nameserver 192.0.2.8", await space.ExecAsync("none", "cat /etc/resolv.conf"));
+    }
+
+    [Fact]
     public async Task A_host_port_leads_to_the_pod()
     {
         var space = await cluster.SpaceAsync();

@@ -96,11 +96,15 @@ public sealed class LifecycleTests(FeatureCluster cluster)
                       preStop: {exec: {command: [sh, -c, 'echo stopping >> /v/hooked']}}
                     """, volume).Replace("terminationGracePeriodSeconds: 0", "terminationGracePeriodSeconds: 20", StringComparison.Ordinal)
                 + Space.Pod("deaf", "trap '' TERM; while :; do sleep 0.1; done").Replace("terminationGracePeriodSeconds: 0", "terminationGracePeriodSeconds: 1", StringComparison.Ordinal)
+                + Space.Pod("asked", "trap 'echo usr1 >> /v/asked; exit 0' USR1; trap 'echo term >> /v/asked; exit 0' TERM; while :; do sleep 0.1; done", mount, volume, image: FeatureCluster.StopImage)
+                    .Replace("terminationGracePeriodSeconds: 0", "terminationGracePeriodSeconds: 20", StringComparison.Ordinal)
                 + Space.Pod("late", "sleep 3600", spec: "activeDeadlineSeconds: 1"));
-            await space.ReadyAsync("hooked", "deaf");
+            await space.ReadyAsync("hooked", "deaf", "asked");
 
-            await space.GetAsync("delete", "pod", "hooked", "deaf");
+            await space.GetAsync("delete", "pod", "hooked", "deaf", "asked");
 
+            // The image says which signal ends it.
+            Assert.Equal("usr1\n", await File.ReadAllTextAsync(here + "/asked", TestContext.Current.CancellationToken));
             Assert.Equal("started\nstopping\nterm\n", await File.ReadAllTextAsync(here + "/hooked", TestContext.Current.CancellationToken));
             Assert.Contains("NotFound", (await space.KubectlAsync("get", "pod", "deaf")).Errors, StringComparison.Ordinal);
             await space.UntilAsync("late", "{.status.phase} {.status.reason} {.status.message}", "Failed DeadlineExceeded Pod was active on the node longer than the specified deadline");
@@ -143,9 +147,49 @@ public sealed class LifecycleTests(FeatureCluster cluster)
 
         await Cluster.EventuallyAsync(() => space.KubectlAsync("get", "pod", name), result => result.ExitCode == 0);
         await space.ReadyAsync(name);
+        // Deleting the mirror is nothing to the pod: it is made anew.
+        const string identity = "{.metadata.uid} {.status.containerStatuses[0].containerID}";
+        var before = (await space.PathAsync(name, identity)).Split(' ');
+        await space.GetAsync("delete", "pod", name);
+        var after = (await Cluster.EventuallyAsync(async () => (await space.KubectlAsync("get", "pod", name, "-o", $"jsonpath={identity}")).Output,
+            text => text.Length > 40 && !text.StartsWith(before[0], StringComparison.Ordinal))).Split(' ');
+        Assert.Equal(before[1], after[1]);
+
         Assert.Equal("Node file", await space.PathAsync(name, "{.metadata.ownerReferences[0].kind} {.metadata.annotations.kubernetes\\.io/config\\.source}"));
 
         File.Delete(file);
         await Cluster.EventuallyAsync(() => space.KubectlAsync("get", "pod", name), result => result.ExitCode != 0);
+    }
+
+    [Fact]
+    public async Task A_server_of_gRPC_is_asked_for_its_health()
+    {
+        var space = await cluster.SpaceAsync();
+        // What such a server says, frame by frame, to whoever asks first: settings, their acknowledgement, then the answer to call 1.
+        static byte[] Frame(byte type, byte flags, byte stream, params byte[] payload) => [0, 0, (byte)payload.Length, type, flags, 0, 0, 0, stream, .. payload];
+        static byte[] Text(string text) => [(byte)text.Length, .. System.Text.Encoding.ASCII.GetBytes(text)];
+        static string Answer(byte status) => Convert.ToBase64String(
+        [
+            .. Frame(4, 0, 0), .. Frame(4, 1, 0),
+            .. Frame(1, 4, 1, [0x88, 0x10, .. Text("content-type"), .. Text("application/grpc")]),
+            .. Frame(0, 0, 1, 0, 0, 0, 0, 2, 8, status),
+            .. Frame(1, 5, 1, [0x10, .. Text("grpc-status"), .. Text("0")]),
+        ]);
+        await space.ApplyAsync($$"""
+            apiVersion: v1
+            kind: ConfigMap
+            metadata: {name: answers}
+            binaryData: {serving: {{Answer(1)}}, failing: {{Answer(2)}}}
+            """);
+        static string Server(string answer) => Space.Pod(answer,
+            $"while :; do nc -l -p 5000 -e sh -c 'head -c 24 > /dev/null; sleep 0.2; cat /answers/{answer}; sleep 0.5'; done",
+            "readinessProbe: {grpc: {port: 5000}, periodSeconds: 1}\nvolumeMounts: [{name: v, mountPath: /answers}]", "volumes: [{name: v, configMap: {name: answers}}]");
+        await space.ApplyAsync(Server("serving") + Server("failing"));
+
+        await space.ReadyAsync("serving");
+        Assert.Equal("Readiness probe failed: service unhealthy (responded with \"NOT_SERVING\")",
+            await Cluster.EventuallyAsync(async () => await space.GetAsync("get", "events", "--field-selector", "involvedObject.name=failing,reason=Unhealthy", "-o",
+                "jsonpath={.items[?(@.message=='Readiness probe failed: service unhealthy (responded with \"NOT_SERVING\")')].message}"), text => text.Length > 0, 40));
+        Assert.Equal("false", await space.PathAsync("failing", "{.status.containerStatuses[0].ready}"));
     }
 }

@@ -136,4 +136,57 @@ public sealed class VolumeTests(FeatureCluster cluster)
             ["--kubeconfig=/dev/null", "--server", server!, "--certificate-authority", authority, "--token", token, "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"]);
         Assert.Equal($"system:serviceaccount:{space.Name}:default", who.Text);
     }
+
+    [Fact]
+    public async Task An_image_is_a_volume_that_nobody_writes_to()
+    {
+        var space = await cluster.SpaceAsync();
+        const string mount = "volumeMounts: [{name: v, mountPath: /v}]";
+        await space.ApplyAsync(
+            Space.Once("reads", "ls -d /v/home/app; touch /v/x 2>&1 | grep -o Read-only", mount,
+                $"volumes: [{{name: v, image: {{reference: {FeatureCluster.UserImage}, pullPolicy: IfNotPresent}}}}]")
+            + Space.Pod("lacks", container: mount, spec: "volumes: [{name: v, image: {reference: localhost/none:1, pullPolicy: Never}}]"));
+        await space.PhaseAsync("Succeeded", "reads");
+        Assert.Equal("/v/home/app\nRead-only", await space.GetAsync("logs", "reads"));
+        await space.UntilAsync("lacks", "{.status.containerStatuses[0].state.waiting.reason}", "ErrImageNeverPull");
+    }
+
+    [Fact]
+    public async Task Mounts_spread_as_far_as_is_asked()
+    {
+        var space = await cluster.SpaceAsync();
+        var here = Directory.CreateTempSubdirectory("minke-spread-").FullName;
+        async Task Mount(params string[] arguments) => _ = (await cluster.Machine.RunAsync("mount", arguments)).Text;
+        await Mount("--bind", here, here);
+        await Mount("--make-shared", here);
+        foreach (var name in (string[])["machine", "container"])
+            Directory.CreateDirectory(Path.Combine(here, name));
+        try
+        {
+            var volume = $"volumes: [{{name: v, hostPath: {{path: {here}}}}}]";
+            string Mounts(string propagation) => $"volumeMounts: [{{name: v, mountPath: /v, mountPropagation: {propagation}}}]";
+            await space.ApplyAsync(
+                Space.Pod("both", container: "securityContext: {privileged: true}\n" + Mounts("Bidirectional"), spec: volume)
+                + Space.Pod("into", container: Mounts("HostToContainer"), spec: volume) + Space.Pod("none", container: Mounts("None"), spec: volume));
+            await space.ReadyAsync("both", "into", "none");
+            Assert.Contains("Bidirectional mount propagation is available only to privileged containers",
+                await space.RefusalAsync(Space.Pod("refused", container: Mounts("Bidirectional"), spec: volume)), StringComparison.Ordinal);
+
+            await Mount("-t", "tmpfs", "minke-test", here + "/machine");
+            await space.ExecAsync("both", "mount -t tmpfs minke-test /v/container");
+
+            const string seen = "echo $(grep -c minke-test /proc/mounts)";
+            Assert.Equal("2", await space.ExecAsync("both", seen));
+            Assert.Equal("2", await space.ExecAsync("into", seen));
+            Assert.Equal("0", await space.ExecAsync("none", seen));
+            Assert.Contains(here + "/container", await File.ReadAllTextAsync("/proc/mounts", TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        }
+        finally
+        {
+            await space.GetAsync("delete", "pods", "--all", "--now");
+            foreach (var place in (string[])["/machine", "/container", ""])
+                await cluster.Machine.RunAsync("umount", "-l", here + place);
+            Directory.Delete(here, recursive: true);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Minke.Node.Images;
 using Minke.Node.Linux;
 
 namespace Minke.Node.Runtime.Embedded;
@@ -13,7 +14,7 @@ internal static class PortForward
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(ConnectLimit);
-        Exception? last = null;
+        var failures = new List<Exception>();
         foreach (var address in (IPAddress[])[IPAddress.Loopback, IPAddress.IPv6Loopback])
         {
             Socket? socket = null;
@@ -27,8 +28,7 @@ internal static class PortForward
             catch (Exception e) when (e is SocketException or IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
             {
                 socket?.Dispose();
-                // What 127.0.0.1 said tells more than that there is no IPv6.
-                last ??= e;
+                failures.Add(e);
             }
             catch
             {
@@ -39,8 +39,11 @@ internal static class PortForward
         // containerd's words, with the pod's instead of the namespace's name.
         throw new RuntimeException(
             $"failed to execute portforward in network namespace of pod {sandbox.Config.Namespace}/{sandbox.Config.Name}: "
-            + $"failed to connect to localhost:{port} inside namespace \"{sandbox.Id}\": {last?.Message}", last!);
+            + $"failed to connect to localhost:{port} inside namespace \"{sandbox.Id}\", "
+            + $"IPv4: dial tcp4 127.0.0.1:{port}: {Said(failures[0])} IPv6 dial tcp6 [::1]:{port}: {Said(failures[1])}", failures[0]);
     }
+
+    private static string Said(Exception failure) => failure is OperationCanceledException ? "i/o timeout" : Words.For(failure);
 
     private static Socket MakeSocket(string networkNamespace, AddressFamily family)
     {
