@@ -140,6 +140,33 @@ public sealed class AnswerFormTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task Answers_in_json_are_lines()
+    {
+        foreach (var path in (string[])[ConfigMaps, ConfigMaps + "/a", ConfigMaps + "/none", "/api/v1", "/apis"])
+        {
+            var text = (await _server.GetAsync(path)).Text;
+            Assert.Equal((path, true, 1), (path, text.EndsWith("}\n", StringComparison.Ordinal), text.Count(letter => letter == '\n')));
+        }
+    }
+
+    [Fact]
+    public async Task Who_does_not_take_an_answer_loses_it()
+    {
+        var clock = new Minke.Node.Tests.Runtime.ManualTime(DateTimeOffset.UtcNow);
+        await using var server = await TestServer.StartAsync(clock);
+        var filler = new string('x', 1_000_000);
+        for (var i = 0; i < 8; i++)
+            (await server.PostAsync(ConfigMaps, $$"""{"metadata":{"name":"a{{i}}"},"data":{"k":"{{filler}}"} }""")).Expect(201);
+        using var request = new HttpRequestMessage(HttpMethod.Get, ConfigMaps) { Version = HttpVersion.Version20 };
+        using var response = await server.Admin.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestServer.Cancelled);
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        // Nothing is read of the body; the server counts the request once it has given up.
+        while (!deadline.IsCancellationRequested && !(await server.GetAsync("/metrics")).Text.Contains("resource=\"configmaps\",subresource=\"\",verb=\"LIST\",version=\"v1\",code=\"200\"} 1\n", StringComparison.Ordinal))
+            clock.Advance(TimeSpan.FromMinutes(2));
+        await Assert.ThrowsAnyAsync<Exception>(() => response.Content.ReadAsStringAsync(TestServer.Cancelled));
+    }
+
     private async Task<(string Coding, byte[] Body)> FetchAsync(string path, string accept, string encoding)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, path) { Version = HttpVersion.Version20 };

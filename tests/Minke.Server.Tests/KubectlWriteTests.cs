@@ -96,5 +96,15 @@ public sealed class KubectlWriteTests(KubectlServer kubectl) : IClassFixture<Kub
         Assert.Matches("^configmap/made-[bcdfghjklmnpqrstvwxz2456789]{5} created$", created);
     }
 
+    [Fact]
+    public async Task What_a_kind_does_not_have_is_not_found()
+    {
+        await kubectl.SayAsync("create -f -", Of(ConfigMap, "plain"));
+        Assert.Equal("Error from server (NotFound): the server could not find the requested resource", await kubectl.RefusalAsync("patch configmap plain --subresource=status -p {}"));
+        Assert.Equal("error: the server doesn't have a resource type \"gadgets\"", await kubectl.RefusalAsync("get gadgets"));
+        Assert.Equal("Error from server (MethodNotAllowed): the server does not allow this method on the requested resource",
+            await kubectl.RefusalAsync("create --raw /api/v1/namespaces/default/configmaps/plain -f -", "{}"));
+    }
+
     private static string Of(string manifest, string name) => manifest.Replace("NAME", name, StringComparison.Ordinal);
 }

@@ -46,6 +46,22 @@ public sealed class WatchTests
         Assert.Equal("DELETED a", await watch.NextAsync());
     }
 
+    [Theory]
+    [InlineData("/api/v1/watch/namespaces/default/configmaps", "ADDED a", "ADDED b")]
+    [InlineData("/api/v1/watch/configmaps", "ADDED a", "ADDED b")]
+    [InlineData("/api/v1/watch/namespaces/default/configmaps/b", "ADDED b")]
+    public async Task The_old_paths_watch_too(string path, params string[] expected)
+    {
+        await using var server = await TestServer.StartAsync();
+        foreach (var name in (string[])["a", "b"])
+            (await server.PostAsync(ConfigMaps, $$"""{"metadata":{"name":"{{name}}"} }""")).Expect(201);
+        await using var watch = await Watch.OpenAsync(server, path);
+        foreach (var one in expected)
+            Assert.Equal(one, await watch.NextAsync());
+        // The name's own path does not: the parameter says nothing there.
+        Assert.Equal("ConfigMap", (await server.GetAsync(ConfigMaps + "/a?watch=1")).Expect(200).Json["kind"]!.GetValue<string>());
+    }
+
     [Fact]
     public async Task A_streaming_list_ends_with_a_bookmark()
     {

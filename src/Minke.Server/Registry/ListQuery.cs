@@ -38,7 +38,7 @@ internal sealed class ListQuery
         }
     }
 
-    // GET of one name with ?watch=1: the deprecated form of a field selector on the name.
+    // /watch/ before the path of one name: the deprecated form of a field selector on the name.
     private static FieldQuery OfName(FieldQuery fields, KindInfo kind, string name) => fields.Name is { } other && other != name
         ? throw StatusException.BadRequest($"fieldSelector metadata.name doesn't match requested name")
         : FieldQuery.Parse("metadata.name=" + name, kind);

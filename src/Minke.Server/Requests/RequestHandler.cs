@@ -27,6 +27,9 @@ internal sealed partial class RequestHandler(
     private const int MaxWrites = 200;
     private static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(60);
 
+    // So long after that the Status saying so may be on its way.
+    private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(5);
+
     private int _reads;
     private int _writes;
 
@@ -66,7 +69,7 @@ internal sealed partial class RequestHandler(
                 metrics.SetInFlight(isRead, inFlight);
                 if (inFlight > (isRead ? MaxReads : MaxWrites) && !user.IsIn(UserInfo.Masters))
                     throw StatusException.TooManyRequests("too many requests, please try again later", 1);
-                await HandleResourceAsync(http, user, target, verb, cancelled);
+                await AnsweredAsync(http, HandleResourceAsync(http, user, target, verb, cancelled));
             }
             finally
             {
@@ -100,6 +103,18 @@ internal sealed partial class RequestHandler(
             deadline?.Dispose();
             metrics.Observe(verb, target, http.Response.StatusCode, Stopwatch.GetElapsedTime(started));
         }
+    }
+
+    /// <summary>Whoever takes an answer slowly does not keep a place among the requests in flight for ever.</summary>
+    private async ValueTask AnsweredAsync(HttpContext http, ValueTask handling)
+    {
+        if (!handling.IsCompleted)
+        {
+            await using var patience = clock.CreateTimer(static http => ((HttpContext)http!).Abort(), http, RequestTimeout + AnswerTime, System.Threading.Timeout.InfiniteTimeSpan);
+            await handling;
+            return;
+        }
+        await handling;
     }
 
     private async ValueTask HandleResourceAsync(HttpContext http, UserInfo user, RequestTarget target, string verb, CancellationToken cancelled)
@@ -174,9 +189,10 @@ internal sealed partial class RequestHandler(
         var method = http.Request.Method;
         if (HttpMethods.IsGet(method) || HttpMethods.IsHead(method))
         {
-            if (target.IsWatchPath || (target.Subresource is null or "" && IsTrue(http, "watch")))
+            if (target.IsWatchPath)
                 return "watch";
-            return string.IsNullOrEmpty(target.Name) ? "list" : "get";
+            // Of one name ?watch=1 asks nothing: upstream answers with the object.
+            return !string.IsNullOrEmpty(target.Name) ? "get" : IsTrue(http, "watch") ? "watch" : "list";
         }
         return HttpMethods.IsPost(method) ? "create"
             : HttpMethods.IsPut(method) ? "update"

@@ -33,11 +33,13 @@ internal static class Responses
         {
             var json = new ArrayBufferWriter<byte>(length + 64);
             StoredObject.WriteJson(json, entry, entry.Modified);
+            json.Write("\n"u8);
             return BytesAsync(request.Http, code, "application/json", json.WrittenMemory);
         }
         var response = Start(request.Http, code, "application/json");
-        response.ContentLength = length;
+        response.ContentLength = length + 1;
         StoredObject.WriteJson(response.BodyWriter, entry, entry.Modified);
+        response.BodyWriter.Write("\n"u8);
         return Flushed(response);
     }
 
@@ -138,7 +140,8 @@ internal static class Responses
     {
         if (media.Format == BodyFormat.Yaml)
             return BytesAsync(http, code, "application/yaml", YamlText.FromJson(json.Span));
-        return BytesAsync(http, code, "application/json", media.IsPretty ? Pretty(json.Span) : json);
+        // A line, as Go's encoder leaves it.
+        return BytesAsync(http, code, "application/json", media.IsPretty ? Pretty(json.Span) : (byte[])[.. json.Span, (byte)'\n']);
     }
 
     public static ValueTask TextAsync(HttpContext http, int code, string text, string contentType = "text/plain; charset=utf-8") =>
@@ -214,7 +217,7 @@ internal static class Responses
                 unflushed = 0;
             }
         }
-        output.Write("]}"u8);
+        output.Write("]}\n"u8);
         await output.FlushAsync(request.Cancelled);
     }
 
