@@ -10,6 +10,9 @@ namespace Minke.Client;
 /// <remarks>A namespace is null for cluster-scoped kinds, and in lists and watches for all namespaces.</remarks>
 public interface IApiClient
 {
+    /// <summary>The same API for one component, which owns the fields that it writes under its name.</summary>
+    IApiClient As(string component);
+
     Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken) where T : class, IKubeObject<T>;
 
     /// <summary>Null when there is no such object.</summary>
@@ -61,9 +64,9 @@ public enum PatchKind { Json, Merge, StrategicMerge, Apply }
 /// <param name="Kind">The patch's form.</param>
 /// <param name="Body">Its JSON.</param>
 /// <param name="Subresource"><c>status</c>, or empty.</param>
-/// <param name="FieldManager">Who owns the fields.</param>
+/// <param name="FieldManager">Who owns the fields; null for the client's component.</param>
 /// <param name="Force">Apply: take over conflicting fields.</param>
-public sealed record ApiPatch(PatchKind Kind, byte[] Body, string Subresource = "", string FieldManager = "minke", bool Force = false);
+public sealed record ApiPatch(PatchKind Kind, byte[] Body, string Subresource = "", string? FieldManager = null, bool Force = false);
 
 public enum WatchEventType { Added, Modified, Deleted, Bookmark }
 

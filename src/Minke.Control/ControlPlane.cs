@@ -28,8 +28,9 @@ public sealed class ControlPlane(IApiClient api, string rootCertificatePem, IRea
         var accounts = new Informer<ServiceAccount>(api, null, Selection.All, time, log);
         var rootCertificates = new Informer<ConfigMap>(api, null, new(Fields: "metadata.name=" + NamespaceContents.RootCertificates), time, log);
 
-        var events = new EventRecorder(api, Scheduler.Name, "", time, loggers.CreateLogger<EventRecorder>());
-        var scheduler = new Scheduler(pods, nodes, api, events, time, loggers.CreateLogger<Scheduler>());
+        var schedulerApi = api.As(Scheduler.ManagerName);
+        var events = new EventRecorder(schedulerApi, Scheduler.Name, "", time, loggers.CreateLogger<EventRecorder>());
+        var scheduler = new Scheduler(pods, nodes, schedulerApi, events, time, loggers.CreateLogger<Scheduler>());
         scheduler.Subscribe();
 
         var deletion = new ReconcileLoop("namespaces", new NamespaceController(namespaces, api, kinds, time), time, loggers.CreateLogger<ReconcileLoop>(), workers: 2);

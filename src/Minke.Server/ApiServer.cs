@@ -17,6 +17,7 @@ using Minke.Server.Access;
 using Minke.Server.Access.Nodes;
 using Minke.Server.Access.Rbac;
 using Minke.Server.Admission;
+using Minke.Server.Apply;
 using Minke.Server.Discovery;
 using Minke.Server.Health;
 using Minke.Server.InProcess;
@@ -55,11 +56,11 @@ public sealed class ApiServer : IAsyncDisposable
         var policy = new RbacPolicy(store, catalog);
         var authorizer = new Authorizer(new NodeAuthorizer(store, catalog), new RbacAuthorizer(policy));
         var admission = new AdmissionChain(store, catalog, new EscalationCheck(policy, authorizer), ids, clock);
-        var registry = new ObjectRegistry(store, catalog, admission, ids, clock) { HasGarbageCollector = options.HasGarbageCollector };
+        var registry = new ObjectRegistry(store, catalog, admission, new FieldOwnership(catalog, clock), ids, clock) { HasGarbageCollector = options.HasGarbageCollector };
         var tokens = new ServiceAccountTokens(options.ServiceAccountKey, store, catalog, ids, clock);
         var pods = new PodOperations(registry);
         var tokenRequests = new TokenRequests(registry, tokens);
-        Client = new InProcessClient(registry, pods, tokenRequests);
+        Client = new InProcessClient(registry, pods, tokenRequests, "minke");
 
         var resources = new ResourceHandler(registry, ids);
         var streams = new PodStreams(registry, options.Nodes, new StreamingEndpoints(new(), clock));

@@ -63,7 +63,7 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                     Nodes = nodes,
                 },
                 store, new IdSource(new Random()), clock, loggers));
-            var control = new ControlPlane(server.Client, pki.AuthorityPem, ServedKinds.Default, clock, loggers);
+            var control = new ControlPlane(server.Client.As("kube-controller-manager"), pki.AuthorityPem, ServedKinds.Default, clock, loggers);
             await server.StartAsync(cancellationToken);
             cluster.Runs(pki.KeepCurrentAsync);
             cluster.Runs(control.RunAsync);
@@ -80,7 +80,7 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                     StaticPodDirectory = data.Manifests,
                     ContainerLogMaxBytes = options.ContainerLogMaxBytes ?? 10 << 20,
                 },
-                NodeMachine.Read(data.Root), server.Client, local.Runtime, local.Images, volumes, new ContainerEnvironment(server.Client), prober, clock,
+                NodeMachine.Read(data.Root), server.Client.As("kubelet"), local.Runtime, local.Images, volumes, new ContainerEnvironment(server.Client), prober, clock,
                 loggers, ReadPod));
             nodes.Add(nodeName, node.Endpoint);
             var collection = new ImageCollection(

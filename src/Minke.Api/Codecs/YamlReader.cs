@@ -17,8 +17,9 @@ public static partial class YamlReader
     private const int MaxDepth = 200;
 
     /// <summary>Every document of a stream with the line it starts on; empty documents are left out.</summary>
+    /// <param name="duplicates">Is told of keys that stand twice, of which the last then holds; without it they are an error.</param>
     /// <exception cref="FormatException">It is not YAML; the message names the line.</exception>
-    public static IReadOnlyList<(int Line, JsonNode Document)> Read(string text)
+    public static IReadOnlyList<(int Line, JsonNode Document)> Read(string text, ICollection<string>? duplicates = null)
     {
         var documents = new List<(int, JsonNode)>();
         var parser = new Parser(new StringReader(text));
@@ -28,7 +29,7 @@ public static partial class YamlReader
             while (parser.TryConsume<DocumentStart>(out _))
             {
                 var line = (int)(parser.Current?.Start.Line ?? 1);
-                if (new DocumentReader(parser).Read(depth: 0) is { } document)
+                if (new DocumentReader(parser, duplicates).Read(depth: 0) is { } document)
                     documents.Add((line, document));
                 parser.Consume<DocumentEnd>();
             }
@@ -48,7 +49,7 @@ public static partial class YamlReader
     /// <summary>YamlDotNet puts positions of its own in front: "(Line: 1, Col: 2, Idx: 3) - (…): what".</summary>
     private static string Plain(string message) => PositionPrefix().Replace(message, "");
 
-    private sealed class DocumentReader(IParser parser)
+    private sealed class DocumentReader(IParser parser, ICollection<string>? duplicates)
     {
         private readonly Dictionary<string, JsonNode?> _anchors = new(StringComparer.Ordinal);
         private int _nodes;
@@ -91,7 +92,13 @@ public static partial class YamlReader
                     merged.AddRange(value is JsonArray list ? list.OfType<JsonObject>() : value is JsonObject one ? [one]
                         : throw new YamlException(key.Start, key.End, "map merge requires map or sequence of maps as the value"));
                 else if (!result.TryAdd(key.Value, value))
-                    throw new YamlException(key.Start, key.End, $"key \"{key.Value}\" already set in map");
+                {
+                    var problem = $"key \"{key.Value}\" already set in map";
+                    if (duplicates is null)
+                        throw new YamlException(key.Start, key.End, problem);
+                    duplicates.Add($"line {key.Start.Line}: {problem}");
+                    result[key.Value] = value;
+                }
             }
             foreach (var (key, value) in merged.SelectMany(other => other))
                 result.TryAdd(key, value?.DeepClone()); // what is written here, or merged first, wins

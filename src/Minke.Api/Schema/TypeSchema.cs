@@ -19,6 +19,9 @@ public sealed class TypeSchema(string name, string goName, string description, b
     public string ApiVersion { get; } = apiVersion;
     public string Kind { get; } = kind;
 
+    /// <summary>Takes fields that are not listed, of any type. Without a single field listed nothing is known of the type at all.</summary>
+    public bool PreservesUnknownFields { get; init; }
+
     /// <summary>In JSON order, inlined structs flattened; kind and apiVersion, where the type has them, are not listed.</summary>
     public IReadOnlyList<FieldSchema> Fields { get; } = fields;
 

@@ -16,6 +16,9 @@ public sealed partial class Scheduler(
     Informer<Pod> pods, Informer<Node> nodes, IApiClient api, EventRecorder events, TimeProvider time, ILogger<Scheduler> logger)
 {
     public const string Name = "default-scheduler";
+
+    /// <summary>Whom the fields belong to that it writes: upstream's program, whatever the profile is called.</summary>
+    public const string ManagerName = "kube-scheduler";
     private static readonly TimeSpan WriteRetryDelay = TimeSpan.FromSeconds(1);
 
     // One wake-up stands for any number: the loop looks at the caches as they are.

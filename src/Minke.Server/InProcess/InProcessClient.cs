@@ -13,8 +13,10 @@ using InProcessUser = Minke.Server.Access.UserInfo;
 namespace Minke.Server.InProcess;
 
 /// <summary>The API without a wire: the same checks as over HTTPS, and the store's own immutable objects as answers.</summary>
-internal sealed class InProcessClient(ObjectRegistry registry, PodOperations pods, TokenRequests tokens) : IApiClient
+internal sealed class InProcessClient(ObjectRegistry registry, PodOperations pods, TokenRequests tokens, string fieldManager) : IApiClient
 {
+    public IApiClient As(string component) => new InProcessClient(registry, pods, tokens, component);
+
     public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken) where T : class, IKubeObject<T> =>
         Task.FromResult((T?)registry.TryGet(Resource<T>(), @namespace ?? "", name) ?? throw StatusException.NotFound(T.KindInfo, name));
 
@@ -70,8 +72,18 @@ internal sealed class InProcessClient(ObjectRegistry registry, PodOperations pod
         string? @namespace, string name, ApiPatch patch, CancellationToken cancellationToken) where T : class, IKubeObject<T>
     {
         var resource = Resource<T>();
-        var context = Context();
-        var change = PatchBody.Change(resource, patch, FieldValidation.Ignore, context);
+        var isApply = patch.Kind == PatchKind.Apply;
+        var context = new WriteContext { User = InProcessUser.InProcess, FieldManager = patch.FieldManager ?? fieldManager, HasFinalManagers = isApply };
+        Func<IKubeObject?, IKubeObject> change;
+        if (isApply)
+        {
+            var config = ApplyBody.Read(patch.Body, patch.Force, out _);
+            change = old => registry.Ownership.Apply(resource, patch.Subresource, old, config, context);
+        }
+        else
+        {
+            change = PatchBody.Change(resource, patch, FieldValidation.Ignore, context);
+        }
         return (T)(await registry.UpdateAsync(resource, patch.Subresource, @namespace ?? "", name, change, isPatch: true, context, cancellationToken)).Object;
     }
 
@@ -122,7 +134,7 @@ internal sealed class InProcessClient(ObjectRegistry registry, PodOperations pod
 
     private Resource Resource<T>() where T : class, IKubeObject<T> => registry.Catalog.Find(T.KindInfo) ?? throw StatusException.NoResource();
 
-    private static WriteContext Context() => new() { User = InProcessUser.InProcess, FieldManager = "minke" };
+    private WriteContext Context() => new() { User = InProcessUser.InProcess, FieldManager = fieldManager };
 
     private static ListQuery Query(KindInfo kind, Selection selection, string resourceVersion, bool isWatch) => ListQuery.From(
         new ListOptions

@@ -2,6 +2,7 @@ using System.Globalization;
 using Minke.Api;
 using Minke.Api.Meta.V1;
 using Minke.Server.Admission;
+using Minke.Server.Apply;
 using Minke.Store;
 
 namespace Minke.Server.Registry;
@@ -11,7 +12,7 @@ namespace Minke.Server.Registry;
 /// admitted, validated and swapped in, and tried again when somebody else was first.
 /// </summary>
 internal sealed partial class ObjectRegistry(
-    IStateStore store, ResourceCatalog catalog, AdmissionChain admission, IdSource ids, TimeProvider clock)
+    IStateStore store, ResourceCatalog catalog, AdmissionChain admission, FieldOwnership ownership, IdSource ids, TimeProvider clock)
 {
     // As upstream: names drawn before a generateName gives up, and rounds of an update that keeps losing.
     private const int GenerateNameAttempts = 8;
@@ -22,6 +23,7 @@ internal sealed partial class ObjectRegistry(
     public ResourceCatalog Catalog => catalog;
     public IStateStore Store => store;
     public TimeProvider Clock => clock;
+    public FieldOwnership Ownership => ownership;
 
     public Entry GetEntry(Resource resource, string @namespace, string name) =>
         store.Snapshot().Get(resource.Key(@namespace, name)) ?? throw StatusException.NotFound(resource.Kind, name);
@@ -34,6 +36,8 @@ internal sealed partial class ObjectRegistry(
         value = WithNamespace(resource, value, @namespace);
         if (value.Metadata.ResourceVersion is not ("" or "0"))
             throw StatusException.InternalError("resourceVersion should not be set on objects to be created");
+        if (!context.HasFinalManagers)
+            value = ownership.Created(resource, value, context);
         value = await admission.AdmitCreateAsync(resource, @namespace, value, context, cancellationToken);
 
         var metadata = value.Metadata;
@@ -47,7 +51,6 @@ internal sealed partial class ObjectRegistry(
             ResourceVersion = "",
             SelfLink = "",
             Generation = resource.Behavior.CountsGeneration ? 1 : 0,
-            ManagedFields = default,
         });
         context.Warnings.AddRange(resource.Behavior.Dropped(value));
         value = resource.Behavior.PrepareForCreate(value);
@@ -105,6 +108,8 @@ internal sealed partial class ObjectRegistry(
         {
             if (store.Snapshot().Get(key) is not { } entry)
             {
+                if (context.HasFinalManagers && subresource.Length == 0)
+                    return await CreateAppliedAsync(resource, @namespace, name, change(null), context, cancellationToken);
                 if (isPatch || subresource.Length > 0 || !resource.AllowsCreateOnUpdate)
                     throw StatusException.NotFound(resource.Kind, name);
                 var created = change(null);
@@ -115,13 +120,16 @@ internal sealed partial class ObjectRegistry(
 
             var old = StoredObject.Read(resource, entry);
             var value = WithNamespace(resource, change(old), @namespace);
+            // Binding is the server's own doing, and nobody's field.
+            if (!context.HasFinalManagers && subresource != "binding")
+                value = ownership.Updated(resource, subresource, value, old, resource.Conversion is null ? StoredObject.JsonOf(entry) : default, context);
             var isUnconditional = CheckPreconditions(resource, name, value, old, isPatch);
             var warned = context.Warnings.Count;
             value = await PrepareUpdateAsync(resource, subresource, @namespace, value, old, context, cancellationToken);
 
             var stored = resource.Conversion is null ? value : resource.Conversion.ToStored(value);
             var encoded = StoredObject.Encode(stored);
-            if (encoded.AsSpan().SequenceEqual(entry.Value.Span))
+            if (encoded.AsSpan().SequenceEqual(entry.Value.Span) || IsOnlyLater(stored, encoded, entry, old))
                 return new(old, entry);
             var isLast = IsLastUpdate(value, old);
             if (context.IsDryRun)
@@ -141,6 +149,26 @@ internal sealed partial class ObjectRegistry(
                 throw StatusException.Modified(resource.Kind, name);
             context.Warnings.RemoveRange(warned, context.Warnings.Count - warned);
         }
+    }
+
+    /// <summary>
+    /// Only the times of its managers have changed: what the writer set was undone on the way, or was there in other words. (Upstream's
+    /// IgnoreManagedFieldsTimestampsTransformer)
+    /// </summary>
+    private static bool IsOnlyLater(IKubeObject value, byte[] encoded, Entry entry, IKubeObject old) =>
+        encoded.Length == entry.Value.Length && Managers.SameButForTime(value.Metadata.ManagedFields, old.Metadata.ManagedFields)
+        && StoredObject.Encode(value.WithMetadata(value.Metadata with { ManagedFields = old.Metadata.ManagedFields })).AsSpan().SequenceEqual(entry.Value.Span);
+
+    /// <summary>An apply of what is not there yet.</summary>
+    private async Task<Written> CreateAppliedAsync(
+        Resource resource, string @namespace, string name, IKubeObject value, WriteContext context, CancellationToken cancellationToken)
+    {
+        if (value.Metadata.Uid.Length > 0)
+        {
+            throw StatusException.Conflict(resource.Kind, name,
+                $"uid mismatch: the provided object specified uid {value.Metadata.Uid}, and no existing object was found");
+        }
+        return await CreateAsync(resource, @namespace, value.WithMetadata(value.Metadata with { ResourceVersion = "" }), context, cancellationToken);
     }
 
     /// <summary>True when the new object asks for no particular version.</summary>
@@ -184,7 +212,6 @@ internal sealed partial class ObjectRegistry(
             DeletionGracePeriodSeconds = before.DeletionGracePeriodSeconds,
             Generation = before.Generation,
             GenerateName = metadata.GenerateName.Length == 0 ? before.GenerateName : metadata.GenerateName,
-            ManagedFields = default,
         });
         var behavior = resource.Behavior;
         if (subresource == "status")

@@ -46,6 +46,14 @@ internal sealed class ResourceCatalog
 
     public Resource? Find(KindInfo kind) => _byKind.GetValueOrDefault(kind);
 
+    /// <summary>The resource that shows the same objects in another version; null when there is none.</summary>
+    public Resource? OfVersion(Resource resource, string apiVersion)
+    {
+        if (resource.Kind.ApiVersion == apiVersion)
+            return resource;
+        return All.Find(other => other.Prefix == resource.Prefix && other.Kind.ApiVersion == apiVersion && other.Kind.Kind == resource.Kind.Kind);
+    }
+
     public bool HasGroupVersion(string group, string version) => All.Exists(resource => resource.Kind.Group == group && resource.Kind.Version == version);
 
     private void Add(KindInfo kind)

@@ -54,6 +54,9 @@ internal static class StoredObject
     public static IKubeObject Remember(Entry entry, IKubeObject value) =>
         entry.Decoded(entry => value.WithMetadata(value.Metadata with { ResourceVersion = entry.Modified.ToString() }));
 
+    /// <summary>The JSON of the stored kind, without resourceVersion.</summary>
+    public static ReadOnlyMemory<byte> JsonOf(Entry entry) => entry.Value[HeaderSize..];
+
     /// <summary>How many bytes <see cref="WriteJson"/> writes.</summary>
     public static int JsonLength(Entry entry, Revision revision) => entry.Value.Length - HeaderSize + Name.Length + 1 + Digits(revision.Value);
 

@@ -11,7 +11,12 @@ internal sealed class WriteContext
 
     /// <summary>Everything is checked and answered as if, nothing is stored.</summary>
     public bool IsDryRun { get; init; }
+
+    /// <summary>Who will own the fields that are written.</summary>
     public string FieldManager { get; init; } = "";
+
+    /// <summary>The change says itself who owns what: an apply.</summary>
+    public bool HasFinalManagers { get; init; }
 
     /// <summary>Texts of <c>Warning</c> headers.</summary>
     public List<string> Warnings { get; } = [];

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Minke.Api;
+using Minke.Client;
 using Minke.Server.Access;
 using Minke.Server.Registry;
 
@@ -23,13 +24,27 @@ internal sealed class ApiRequest
     public string Namespace => Target.Namespace;
     public string Name => Target.Name;
 
-    public WriteContext Context(ApiList<string> dryRun, string fieldManager = "")
+    /// <summary>Who writes and how, from the query.</summary>
+    /// <exception cref="StatusException">422: an option makes no sense.</exception>
+    public WriteContext Context(ApiList<string> dryRun, string fieldManager = "", string fieldValidation = "", PatchKind? patch = null, bool? force = null)
     {
         var errors = new FieldErrors();
+        if (patch is not (null or PatchKind.Apply) && force is not null)
+            errors.Forbidden("force", "may not be specified for non-apply patch");
+        if (patch == PatchKind.Apply && fieldManager.Length == 0)
+            errors.Required("fieldManager", "is required for apply patch");
+        WriteOptionRules.FieldManager(fieldManager, errors);
         DryRun.Validate(dryRun, errors);
+        WriteOptionRules.FieldValidation(fieldValidation, errors);
         if (errors.Count > 0)
             throw StatusException.Invalid("meta.k8s.io", Verb switch { "create" => "CreateOptions", "patch" => "PatchOptions", _ => "UpdateOptions" }, "", errors);
-        return new() { User = User, IsDryRun = DryRun.IsOn(dryRun), FieldManager = fieldManager };
+        return new()
+        {
+            User = User,
+            IsDryRun = DryRun.IsOn(dryRun),
+            FieldManager = fieldManager.Length > 0 ? fieldManager : WriteOptionRules.ManagerOf(Http.Request.Headers.UserAgent.ToString()),
+            HasFinalManagers = patch == PatchKind.Apply,
+        };
     }
 
     public required TimeProvider Clock { get; init; }

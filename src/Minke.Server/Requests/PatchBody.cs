@@ -11,7 +11,7 @@ namespace Minke.Server.Requests;
 /// <summary>A patch as the change it makes of an object: to JSON, patched, and back, with the errors upstream gives at each step.</summary>
 internal static class PatchBody
 {
-    public const string Types = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
+    public const string Types = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml";
 
     private static readonly JsonDocumentOptions DocumentOptions = new() { MaxDepth = 128 };
 
@@ -21,14 +21,13 @@ internal static class PatchBody
         "application/json-patch+json" => PatchKind.Json,
         "application/merge-patch+json" => PatchKind.Merge,
         "application/strategic-merge-patch+json" => PatchKind.StrategicMerge,
+        "application/apply-patch+yaml" => PatchKind.Apply,
         _ => throw Unsupported(),
     };
 
-    /// <exception cref="StatusException">400: the patch is not JSON. 415: server-side apply, which is not here yet.</exception>
+    /// <exception cref="StatusException">400: the patch is not JSON.</exception>
     public static Func<IKubeObject?, IKubeObject> Change(Resource resource, ApiPatch patch, FieldValidation validation, WriteContext context)
     {
-        if (patch.Kind == PatchKind.Apply)
-            throw Unsupported();
         try
         {
             JsonNode.Parse(patch.Body, documentOptions: DocumentOptions);

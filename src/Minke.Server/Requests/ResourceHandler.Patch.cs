@@ -1,5 +1,7 @@
+using Minke.Api;
 using Minke.Api.Meta.V1;
 using Minke.Client;
+using Minke.Server.Apply;
 
 namespace Minke.Server.Requests;
 
@@ -10,18 +12,36 @@ internal sealed partial class ResourceHandler
     {
         var kind = PatchBody.KindOf(request.Http.Request.ContentType ?? "");
         var options = QueryValues.Read(request.Http, PatchOptions.FromQuery);
-        var context = request.Context(options.DryRun, options.FieldManager);
-        if (options.Force is not null)
+        var context = request.Context(options.DryRun, options.FieldManager, options.FieldValidation, kind, options.Force);
+        var validation = QueryValues.FieldValidation(options.FieldValidation);
+        var body = await request.BodyAsync();
+        var (resource, subresource) = (request.Resource, request.Target.Subresource);
+        Func<IKubeObject?, IKubeObject> change;
+        if (kind == PatchKind.Apply)
         {
-            var errors = new Minke.Api.FieldErrors();
-            errors.Forbidden("force", "may not be specified for non-apply patch");
-            throw Minke.Api.StatusException.Invalid("meta.k8s.io", "PatchOptions", "", errors);
+            var config = ApplyBody.Read(body, options.Force == true, out var duplicates);
+            change = old =>
+            {
+                var applied = registry.Ownership.Apply(resource, subresource, old, config, context);
+                // As upstream, what is wrong with the apply comes before what is wrong with its text.
+                ApplyBody.Report(duplicates, validation, context);
+                return applied;
+            };
         }
-        var patch = new ApiPatch(kind, await request.BodyAsync(), request.Target.Subresource, options.FieldManager);
-        var change = PatchBody.Change(request.Resource, patch, QueryValues.FieldValidation(options.FieldValidation), context);
+        else
+        {
+            change = PatchBody.Change(resource, new ApiPatch(kind, body, subresource, context.FieldManager), validation, context);
+        }
         var written = await registry.UpdateAsync(
-            request.Resource, request.Target.Subresource, request.Namespace, request.Name, change, isPatch: true, context, request.Cancelled);
+            resource, subresource, request.Namespace, request.Name, old => Named(request, change(old)), isPatch: true, context, request.Cancelled);
         Responses.Warn(request.Http, context.Warnings);
-        await Responses.WrittenAsync(request, 200, written);
+        await Responses.WrittenAsync(request, written.IsCreated ? 201 : 200, written);
+    }
+
+    /// <summary>A patch may not make another object of it.</summary>
+    private static IKubeObject Named(ApiRequest request, IKubeObject value)
+    {
+        CheckName(request, value);
+        return value;
     }
 }

@@ -82,7 +82,7 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
     public async ValueTask CreateAsync(ApiRequest request)
     {
         var options = QueryValues.Read(request.Http, CreateOptions.FromQuery);
-        var context = request.Context(options.DryRun, options.FieldManager);
+        var context = request.Context(options.DryRun, options.FieldManager, options.FieldValidation);
         var body = await request.BodyAsync();
         var value = ObjectDecoder.Decode(request.Resource, body, request.BodyFormat, QueryValues.FieldValidation(options.FieldValidation), context);
         var written = await registry.CreateAsync(request.Resource, request.Namespace, value, context, request.Cancelled);
@@ -93,7 +93,7 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
     public async ValueTask UpdateAsync(ApiRequest request)
     {
         var options = QueryValues.Read(request.Http, UpdateOptions.FromQuery);
-        var context = request.Context(options.DryRun, options.FieldManager);
+        var context = request.Context(options.DryRun, options.FieldManager, options.FieldValidation);
         var body = await request.BodyAsync();
         var value = ObjectDecoder.Decode(request.Resource, body, request.BodyFormat, QueryValues.FieldValidation(options.FieldValidation), context);
         CheckName(request, value);

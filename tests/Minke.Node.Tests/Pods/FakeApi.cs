@@ -12,6 +12,8 @@ namespace Minke.Node.Tests.Pods;
 /// <summary>As much of the API as a node needs, in memory: revisions, conflicts, watches, graceful deletion of pods.</summary>
 internal sealed class FakeApi(TimeProvider time) : IApiClient
 {
+    public IApiClient As(string component) => this;
+
     private readonly Lock _gate = new(); // guards all below
     private readonly SortedDictionary<string, IKubeObject> _objects = new(StringComparer.Ordinal);
     private readonly List<(long Revision, string Key, WatchEventType Type, IKubeObject Object)> _history = [];
