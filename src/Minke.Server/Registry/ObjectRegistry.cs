@@ -177,6 +177,12 @@ internal sealed partial class ObjectRegistry(
         var (asked, uid) = (value.Metadata.ResourceVersion, value.Metadata.Uid);
         if (uid.Length > 0 && uid != old.Metadata.Uid)
         {
+            if (isPatch)
+            {
+                var immutable = new FieldErrors();
+                immutable.Invalid("metadata.uid", uid, "field is immutable");
+                throw StatusException.Invalid(resource.Kind, name, immutable);
+            }
             throw StatusException.Conflict(resource.Kind, name,
                 $"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.Metadata.Uid}");
         }

@@ -5,8 +5,8 @@ using Minke.Api;
 namespace Minke.Server.Apply;
 
 /// <summary>
-/// A set as JSON: an object of path elements, each holding those below it. A leaf is an empty object; <c>".": {}</c> at the end of an
-/// object says that the place itself is a member as well.
+/// A set as JSON: an object of path elements, each holding those below it. A leaf is an empty object; <c>".": {}</c> at the beginning of
+/// an object says that the place itself is a member as well.
 /// </summary>
 internal static class FieldsV1
 {
@@ -41,6 +41,11 @@ internal static class FieldsV1
     private static void WriteNode(Utf8JsonWriter writer, FieldSet set, bool isMember)
     {
         writer.WriteStartObject();
+        if (isMember)
+        {
+            writer.WriteStartObject("."u8);
+            writer.WriteEndObject();
+        }
         foreach (var node in set.Nodes)
         {
             writer.WritePropertyName(node.Element.ToFieldsV1());
@@ -53,11 +58,6 @@ internal static class FieldsV1
             {
                 WriteNode(writer, node.Children, node.IsMember);
             }
-        }
-        if (isMember)
-        {
-            writer.WriteStartObject("."u8);
-            writer.WriteEndObject();
         }
         writer.WriteEndObject();
     }

@@ -135,13 +135,13 @@ internal static class OwnershipUpdate
         return pruned;
     }
 
-    /// <summary>Brings sets up to date that were written when a type was owned as a whole and is not now, or the other way.</summary>
+    /// <summary>Brings sets up to date that were written when a type was owned in parts that is owned as a whole now.</summary>
     private static void Reconcile(TypedObject live, List<Manager> managers, IVersions versions)
     {
         for (var i = managers.Count - 1; i >= 0; i--)
         {
             if (versions.Convert(live, managers[i].ApiVersion) is { } value)
-                managers[i] = managers[i].WithFields(SchemaChange.Reconcile(managers[i].Fields, value));
+                managers[i] = managers[i].WithFields(SchemaChange.Reconcile(managers[i].Fields, value.Shape));
             else
                 managers.RemoveAt(i);
         }
