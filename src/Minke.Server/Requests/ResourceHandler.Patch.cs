@@ -1,7 +1,6 @@
 using Minke.Api;
 using Minke.Api.Meta.V1;
 using Minke.Client;
-using Minke.Server.Apply;
 
 namespace Minke.Server.Requests;
 

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Text.Json.Nodes;
 using Minke.Api;
 using Minke.Api.Meta.V1;
 using Minke.Server.Registry;

@@ -1,5 +1,3 @@
-using Minke.Api;
-
 namespace Minke.Server.Apply;
 
 /// <summary>

@@ -1,5 +1,4 @@
 using System.Text;
-using Minke.Api;
 
 namespace Minke.Server.Apply;
 
