@@ -55,6 +55,35 @@ public sealed class LimitRangerTests : IAsyncLifetime
         await ExpectAsync(refusal, resources, resources);
     }
 
+    [Fact]
+    public async Task Init_containers_count_where_they_run_beside_others()
+    {
+        await RangeAsync("a", """{"type":"Pod","max":{"cpu":"3"}}""");
+        const string Spec = """{"metadata":{"name":"p"},"spec":{"containers":[CPU1],"initContainers":[INIT]}}""";
+        async Task<Reply> CreateAsync(params string[] init) => await _server.PostAsync(Pods + "?dryRun=All", Spec
+            .Replace("CPU1", """{"name":"x","image":"x","resources":{"limits":{"cpu":"1"} } }""", StringComparison.Ordinal).Replace("INIT", string.Join(',', init), StringComparison.Ordinal));
+        const string Heavy = """{"name":"heavy","image":"x","resources":{"limits":{"cpu":"2"} } }""";
+        const string Sidecar = """{"name":"side","image":"x","restartPolicy":"Always","resources":{"limits":{"cpu":"1500m"} } }""";
+        (await CreateAsync(Heavy)).Expect(201);
+        (await CreateAsync(Sidecar)).Expect(201);
+        (await CreateAsync(Heavy, Sidecar)).Expect(201);
+        Assert.Equal("pods \"p\" is forbidden: maximum cpu usage per Pod is 3, but limit is 3500m", (await CreateAsync(Sidecar, Heavy)).Expect(403).Message);
+    }
+
+    [Theory]
+    [InlineData("1Gi", null)]
+    [InlineData("500Mi", "minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 500Mi")]
+    [InlineData("3Gi", "maximum storage usage per PersistentVolumeClaim is 2Gi, but request is 3Gi")]
+    public async Task Claims_keep_within_their_bounds(string storage, string? refusal)
+    {
+        await RangeAsync("a", """{"type":"PersistentVolumeClaim","min":{"storage":"1Gi"},"max":{"storage":"2Gi"}}""");
+        var reply = await _server.PostAsync("/api/v1/namespaces/default/persistentvolumeclaims",
+            $$"""{"metadata":{"name":"c"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"{{storage}}"} } } }""");
+        reply.Expect(refusal is null ? 201 : 403);
+        if (refusal is not null)
+            Assert.Equal($"persistentvolumeclaims \"c\" is forbidden: {refusal}", reply.Message);
+    }
+
     private async Task ExpectAsync(string? refusal, params string[] containers)
     {
         var reply = await CreateAsync(containers);

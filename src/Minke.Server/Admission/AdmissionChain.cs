@@ -38,11 +38,15 @@ internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog,
     {
         _namespaces.AdmitUpdate(resource, @namespace);
         escalation.Check(context.User, value, old);
+        if (value is PersistentVolumeClaim claim)
+            _limits.Validate(claim);
         return new(value);
     }
 
     public void ValidateCreate(Resource resource, string @namespace, IKubeObject value, WriteContext context)
     {
+        if (value is PersistentVolumeClaim claim)
+            _limits.Validate(claim);
         if (value is not Pod pod)
             return;
         _runtimeClasses.Validate(pod);

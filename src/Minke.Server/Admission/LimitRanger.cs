@@ -1,11 +1,12 @@
 using Minke.Api;
 using Minke.Api.Core.V1;
+using Minke.Api.Meta.V1;
 using Minke.Server.Registry;
 using Minke.Store;
 
 namespace Minke.Server.Admission;
 
-/// <summary>The LimitRanges of a namespace: default requests and limits of containers, and the bounds they must keep.</summary>
+/// <summary>The LimitRanges of a namespace: default requests and limits of containers, and the bounds that they, their pods and claims must keep.</summary>
 internal sealed class LimitRanger(IStateStore store, ResourceCatalog catalog)
 {
     private const string Annotation = "kubernetes.io/limit-ranger";
@@ -84,11 +85,33 @@ internal sealed class LimitRanger(IStateStore store, ResourceCatalog catalog)
                 Check(item, Total(pod, resources => resources.Requests), Total(pod, resources => resources.Limits), errors);
             }
         }
-        if (errors.Count > 0)
+        ThrowIfAny(Pod.KindInfo, pod.Metadata, errors);
+    }
+
+    public void Validate(PersistentVolumeClaim claim)
+    {
+        var errors = new List<string>();
+        var requests = claim.Spec.Resources.Requests;
+        foreach (var item in Items(claim.Metadata.Namespace).Where(item => item.Type == "PersistentVolumeClaim"))
         {
-            throw StatusException.Forbidden(Pod.KindInfo, AdmissionChain.NameOf(pod.Metadata),
-                errors.Count == 1 ? errors[0] : $"[{string.Join(", ", errors.Distinct(StringComparer.Ordinal))}]");
+            Check(item with { Max = default, MaxLimitRequestRatio = default }, requests, default, errors);
+            // A claim has no limit, so its request is what is held against the maximum.
+            foreach (var (name, maximum) in item.Max)
+            {
+                if (!requests.TryGetValue(name, out var request))
+                    errors.Add($"maximum {name} usage per {item.Type} is {maximum}.  No request is specified");
+                else if (request > maximum)
+                    errors.Add($"maximum {name} usage per {item.Type} is {maximum}, but request is {request}");
+            }
         }
+        ThrowIfAny(PersistentVolumeClaim.KindInfo, claim.Metadata, errors);
+    }
+
+    private static void ThrowIfAny(KindInfo kind, ObjectMeta metadata, List<string> errors)
+    {
+        var told = errors.Distinct(StringComparer.Ordinal).ToList();
+        if (told.Count > 0)
+            throw StatusException.Forbidden(kind, AdmissionChain.NameOf(metadata), told.Count == 1 ? told[0] : $"[{string.Join(", ", told)}]");
     }
 
     private static void Check(LimitRangeItem item, ApiMap<Quantity> requests, ApiMap<Quantity> limits, List<string> errors)
@@ -125,15 +148,36 @@ internal sealed class LimitRanger(IStateStore store, ResourceCatalog catalog)
         }
     }
 
-    /// <summary>Containers side by side add up; init containers run alone, so the largest counts.</summary>
+    /// <summary>What the pod takes at most at one moment: all its containers and sidecars, or an init container beside the sidecars before it.</summary>
     private static ApiMap<Quantity> Total(Pod pod, Func<ResourceRequirements, ApiMap<Quantity>> read)
     {
-        var total = new SortedDictionary<string, Quantity>(StringComparer.Ordinal);
-        foreach (var (name, value) in pod.Spec.Containers.SelectMany(container => read(container.Resources)))
-            total[name] = total.TryGetValue(name, out var sum) ? sum + value : value;
-        foreach (var (name, value) in pod.Spec.InitContainers.SelectMany(container => read(container.Resources)))
-            total[name] = total.TryGetValue(name, out var sum) && sum > value ? sum : value;
-        return ApiMap.From(total);
+        var running = new SortedDictionary<string, Quantity>(StringComparer.Ordinal);
+        foreach (var container in pod.Spec.Containers)
+            Add(running, read(container.Resources));
+        var sidecars = new SortedDictionary<string, Quantity>(StringComparer.Ordinal);
+        var starting = new SortedDictionary<string, Quantity>(StringComparer.Ordinal);
+        foreach (var container in pod.Spec.InitContainers)
+        {
+            var now = container.RestartPolicy == "Always" ? sidecars : new SortedDictionary<string, Quantity>(sidecars, StringComparer.Ordinal);
+            if (container.RestartPolicy == "Always")
+                Add(running, read(container.Resources));
+            Add(now, read(container.Resources));
+            Raise(starting, now);
+        }
+        Raise(running, starting);
+        return ApiMap.From(running);
+    }
+
+    private static void Add(SortedDictionary<string, Quantity> sum, ApiMap<Quantity> more)
+    {
+        foreach (var (name, value) in more)
+            sum[name] = sum.TryGetValue(name, out var before) ? before + value : value;
+    }
+
+    private static void Raise(SortedDictionary<string, Quantity> highest, SortedDictionary<string, Quantity> other)
+    {
+        foreach (var (name, value) in other)
+            highest[name] = highest.TryGetValue(name, out var before) && before > value ? before : value;
     }
 
     private IEnumerable<LimitRangeItem> Items(string @namespace) => store.Snapshot().Range(_ranges.ListPrefix(@namespace))
