@@ -14,6 +14,7 @@ using Microsoft.Extensions.Logging;
 using Minke.Api;
 using Minke.Client;
 using Minke.Server.Access;
+using Minke.Server.Access.Credentials;
 using Minke.Server.Access.Nodes;
 using Minke.Server.Access.Rbac;
 using Minke.Server.Admission;
@@ -47,7 +48,9 @@ public sealed class ApiServer : IAsyncDisposable
     private readonly EventExpiry _expiry;
     private readonly PolicyReconciler _policy;
     private Task _expiring = Task.CompletedTask;
+    private readonly IReadOnlyList<OidcTokens> _providers;
     private Task _restoring = Task.CompletedTask;
+    private Task _fetching = Task.CompletedTask;
     private bool _isStarted;
 
     public ApiServer(ApiServerOptions options, IStateStore store, IdSource ids, TimeProvider clock, ILoggerFactory loggers)
@@ -57,7 +60,16 @@ public sealed class ApiServer : IAsyncDisposable
         var authorizer = new Authorizer(new NodeAuthorizer(store, catalog), new RbacAuthorizer(policy));
         var admission = new AdmissionChain(store, catalog, new EscalationCheck(policy, authorizer), ids, clock);
         var registry = new ObjectRegistry(store, catalog, admission, new FieldOwnership(catalog, clock), ids, clock) { HasGarbageCollector = options.HasGarbageCollector };
-        var tokens = new ServiceAccountTokens(options.ServiceAccountKey, store, catalog, ids, clock);
+        var tokens = new ServiceAccountTokens(options.ServiceAccountKey, options.OlderServiceAccountKeys, store, catalog, ids, clock);
+        _providers = [.. options.Credentials.Oidc.Select(one => new OidcTokens(
+            one, options.Credentials.OidcTransport, tokens.DefaultAudiences, clock, loggers.CreateLogger<OidcTokens>()))];
+        var bearers = new TokenAuthenticators(
+        [
+            .. options.Credentials.StaticTokenFile is { } file ? (ReadOnlySpan<ITokenAuthenticator>)[StaticTokens.Read(file, tokens.DefaultAudiences)] : [],
+            tokens, new BootstrapTokens(store, catalog, tokens.DefaultAudiences, clock), .. _providers,
+        ]);
+        var authenticator = new Authenticator(
+            new ClientCertificates([options.ClientAuthority], clock), options.Credentials.FrontProxy is { } proxy ? new FrontProxy(proxy, clock) : null, bearers);
         var pods = new PodOperations(registry);
         var tokenRequests = new TokenRequests(registry, tokens);
         Client = new InProcessClient(registry, pods, tokenRequests, "minke");
@@ -76,10 +88,10 @@ public sealed class ApiServer : IAsyncDisposable
         };
         checks.AddRange(options.HealthChecks);
         _handler = new RequestHandler(
-            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry)), new VirtualResources(registry, pods, new AccessReviews(authorizer, policy, tokens, clock), usage),
+            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry)), new VirtualResources(registry, pods, new AccessReviews(authorizer, policy, bearers, clock), usage),
             new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
             new OpenApiDocuments(catalog, options.GitVersion, clock),
-            new HealthEndpoints(checks), new ServerMetrics(store, catalog), new Authenticator(options.ClientAuthority, tokens, clock),
+            new HealthEndpoints(checks), new ServerMetrics(store, catalog), authenticator,
             authorizer, new Impersonation(authorizer), clock, loggers.CreateLogger<ApiServer>(), _stopping.Token);
         _host = CreateHost(options, loggers);
         _kestrel = _host.Services.GetRequiredService<IServer>();
@@ -100,6 +112,7 @@ public sealed class ApiServer : IAsyncDisposable
         var listening = _kestrel.StartAsync(new Application(_handler), cancellationToken);
         await _policy.CreateMissingAsync(cancellationToken);
         await listening;
+        _fetching = Task.WhenAll(_providers.Select(provider => provider.RunAsync(_stopping.Token)));
         _restoring = _policy.RestoreAsync(_stopping.Token);
         _expiring = _expiry.RunAsync(_stopping.Token);
         Endpoints = [.. _kestrel.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses
@@ -117,6 +130,9 @@ public sealed class ApiServer : IAsyncDisposable
         }
         await _expiring;
         await _restoring;
+        await _fetching;
+        foreach (var provider in _providers)
+            provider.Dispose();
         await _host.DisposeAsync();
         _stopping.Dispose();
     }

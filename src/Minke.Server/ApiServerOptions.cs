@@ -22,6 +22,12 @@ public sealed record ApiServerOptions
     /// <summary>Signs service account tokens: an ECDSA (P-256) or RSA key.</summary>
     public required AsymmetricAlgorithm ServiceAccountKey { get; init; }
 
+    /// <summary>Keys that signed tokens before it; what they signed still holds.</summary>
+    public IReadOnlyList<AsymmetricAlgorithm> OlderServiceAccountKeys { get; init; } = [];
+
+    /// <summary>Whom it believes beside these.</summary>
+    public CredentialOptions Credentials { get; init; } = new();
+
     public IReadOnlyList<KindInfo> Kinds { get; init; } = ServedKinds.Default;
 
     /// <summary>Parts beside the server itself whose health counts.</summary>

@@ -60,6 +60,7 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                     Certificate = () => pki.Serving,
                     ClientAuthority = pki.Authority,
                     ServiceAccountKey = pki.ServiceAccountKey,
+                    OlderServiceAccountKeys = pki.OlderServiceAccountKeys,
                     Nodes = nodes,
                 },
                 store, new IdSource(new Random()), clock, loggers));

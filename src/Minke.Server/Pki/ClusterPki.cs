@@ -8,7 +8,7 @@ namespace Minke.Server.Pki;
 /// or when the names the server answers to have changed.
 /// </summary>
 /// <remarks>
-/// Files, all with mode 0600: <c>ca.crt ca.key</c>, <c>apiserver.crt apiserver.key</c>, <c>admin.crt admin.key</c>, <c>sa.key</c>. All
+/// Files, all with mode 0600: <c>ca.crt ca.key</c>, <c>apiserver.crt apiserver.key</c>, <c>admin.crt admin.key</c>, <c>sa.key</c>, <c>sa-*.key</c>. All
 /// keys are ECDSA P-256. The authority is renewed with its old key, so what it signed stays valid.
 /// </remarks>
 public sealed class ClusterPki
@@ -37,7 +37,8 @@ public sealed class ClusterPki
         Authority = OpenAuthority();
         _serving = OpenServing();
         _admin = OpenAdmin();
-        ServiceAccountKey = OpenServiceAccountKey();
+        ServiceAccountKey = OpenServiceAccountKey(Path("sa.key"));
+        OlderServiceAccountKeys = [.. Directory.GetFiles(directory, "sa-*.key").Order(StringComparer.Ordinal).Select(OpenServiceAccountKey)];
     }
 
     /// <summary>Reads the directory, making what is missing.</summary>
@@ -58,6 +59,12 @@ public sealed class ClusterPki
 
     /// <summary>Signs service account tokens (ES256).</summary>
     public ECDsa ServiceAccountKey { get; }
+
+    /// <summary>
+    /// Keys that signed before, whose tokens still hold: <c>sa-*.key</c>. To rotate, rename <c>sa.key</c> to such a name and start again;
+    /// once the last token it signed is over, remove it.
+    /// </summary>
+    public IReadOnlyList<ECDsa> OlderServiceAccountKeys { get; }
 
     /// <summary>A client certificate: the common name is the user, each organisation a group.</summary>
     public X509Certificate2 IssueClient(string user, IReadOnlyList<string> groups, TimeSpan lifetime)
@@ -127,9 +134,8 @@ public sealed class ClusterPki
             ? old
             : Keep("admin", IssueClient("kubernetes-admin", ["system:masters"], LeafLifetime));
 
-    private ECDsa OpenServiceAccountKey()
+    private ECDsa OpenServiceAccountKey(string path)
     {
-        var path = Path("sa.key");
         var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         if (!File.Exists(path))
         {

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Minke.Api;
 using Minke.Api.Meta.V1;
 using Minke.Server.Access;
+using Minke.Server.Access.Credentials;
 using Minke.Server.Discovery;
 using Minke.Server.Health;
 using Minke.Server.OpenApi;
@@ -41,7 +42,7 @@ internal sealed partial class RequestHandler(
         CancellationTokenSource? deadline = null;
         try
         {
-            var user = impersonation.Apply(http.Request.Headers, authenticator.Authenticate(http));
+            var user = impersonation.Apply(http.Request.Headers, await authenticator.AuthenticateAsync(http));
             if (!target.IsResource)
             {
                 await HandlePathAsync(http, user);

@@ -3,6 +3,7 @@ using Minke.Api.Authentication.V1;
 using Minke.Api.Authorization.V1;
 using Minke.Api.Meta.V1;
 using Minke.Server.Access;
+using Minke.Server.Access.Credentials;
 using Minke.Server.Access.Nodes;
 using Minke.Server.Access.Rbac;
 using AskingUser = Minke.Server.Access.UserInfo;
@@ -10,17 +11,17 @@ using AskingUser = Minke.Server.Access.UserInfo;
 namespace Minke.Server.Subresources;
 
 /// <summary>Answers to questions about users and rights: who does this token belong to, who am I, may they, what may I.</summary>
-internal sealed class AccessReviews(Authorizer authorizer, RbacPolicy policy, ServiceAccountTokens tokens, TimeProvider clock)
+internal sealed class AccessReviews(Authorizer authorizer, RbacPolicy policy, TokenAuthenticators tokens, TimeProvider clock)
 {
     /// <summary>The question with its answer; null when it is none.</summary>
-    public IKubeObject? Answer(IKubeObject asked, AskingUser user, string @namespace) => asked switch
+    public async ValueTask<IKubeObject?> AnswerAsync(IKubeObject asked, AskingUser user, string @namespace, CancellationToken cancellationToken) => asked switch
     {
         SelfSubjectReview => new SelfSubjectReview
         {
             Metadata = new() { CreationTimestamp = Time.From(clock.GetUtcNow()) },
             Status = new() { UserInfo = user.ToApi() },
         },
-        TokenReview review => Review(review),
+        TokenReview review => await ReviewAsync(review, cancellationToken),
         SelfSubjectAccessReview review => Decide(review, user),
         SubjectAccessReview review => Decide(review),
         LocalSubjectAccessReview review => Decide(review, @namespace),
@@ -28,12 +29,12 @@ internal sealed class AccessReviews(Authorizer authorizer, RbacPolicy policy, Se
         _ => null,
     };
 
-    private TokenReview Review(TokenReview review)
+    private async ValueTask<TokenReview> ReviewAsync(TokenReview review, CancellationToken cancellationToken)
     {
         if (review.Spec.Token.Length == 0)
             throw StatusException.BadRequest("token is required for TokenReview in authentication");
         var audiences = review.Spec.Audiences.IsEmpty ? null : review.Spec.Audiences.ToArray();
-        return tokens.Validate(review.Spec.Token, audiences) is { } valid
+        return await tokens.AuthenticateAsync(review.Spec.Token, audiences, cancellationToken) is { } valid
             ? review with { Status = new() { Authenticated = true, User = valid.User.ToApi(), Audiences = valid.Audiences.ToApiList() } }
             : review with { Status = new() { Error = "[invalid bearer token, token lookup failed]" } };
     }

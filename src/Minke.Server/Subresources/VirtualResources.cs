@@ -30,7 +30,7 @@ internal sealed class VirtualResources(ObjectRegistry registry, PodOperations po
         var body = await request.BodyAsync();
         var context = request.Context(default);
         var asked = ObjectDecoder.Decode(request.Resource, body, request.BodyFormat, FieldValidation.Warn, context);
-        var answer = reviews.Answer(asked, request.User, request.Namespace) ?? throw StatusException.NoResource();
+        var answer = await reviews.AnswerAsync(asked, request.User, request.Namespace, request.Cancelled) ?? throw StatusException.NoResource();
         Responses.Warn(request.Http, context.Warnings);
         await Responses.ObjectAsync(request, 201, answer);
     }

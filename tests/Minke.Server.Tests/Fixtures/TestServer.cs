@@ -59,9 +59,9 @@ internal sealed class TestServer : IAsyncDisposable
     }
 
     /// <summary>A second server over the same state, as after a restart. It ends before this one.</summary>
-    public async Task<TestServer> StartAnotherAsync()
+    public async Task<TestServer> StartAnotherAsync(Func<ApiServerOptions, ApiServerOptions>? change = null)
     {
-        var server = new ApiServer(_options, _store, new IdSource(new Random(2)), TimeProvider.System, NullLoggerFactory.Instance);
+        var server = new ApiServer(change?.Invoke(_options) ?? _options, _store, new IdSource(new Random(2)), TimeProvider.System, NullLoggerFactory.Instance);
         await server.StartAsync(Cancelled);
         return new(_directory, _store, server, Pki, _options) { _isAnother = true };
     }

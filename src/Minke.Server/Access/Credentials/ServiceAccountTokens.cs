@@ -9,7 +9,7 @@ using Minke.Api.Core.V1;
 using Minke.Server.Registry;
 using Minke.Store;
 
-namespace Minke.Server.Access;
+namespace Minke.Server.Access.Credentials;
 
 /// <param name="User">As whom its bearer acts.</param>
 /// <param name="Audiences">For whom it was made, of those asked about.</param>
@@ -19,7 +19,7 @@ internal sealed record ValidToken(UserInfo User, IReadOnlyList<string> Audiences
 /// Service account tokens: JSON web tokens (RFC 7519) in upstream's form, signed ES256 or RS256, bound to the account and, when asked,
 /// to a pod, node or secret. A token dies with what it is bound to.
 /// </summary>
-internal sealed class ServiceAccountTokens
+internal sealed class ServiceAccountTokens : ITokenAuthenticator
 {
     public const string Issuer = "https://kubernetes.default.svc.cluster.local";
     private const int MaxVerified = 4096;
@@ -27,6 +27,7 @@ internal sealed class ServiceAccountTokens
 
     private readonly AsymmetricAlgorithm _key;
     private readonly string _keyId;
+    private readonly IReadOnlyList<AsymmetricAlgorithm> _trusted; // the key that signs first, then those that signed before it
     private readonly IStateStore _store;
     private readonly Resource _accounts;
     private readonly ResourceCatalog _catalog;
@@ -34,10 +35,11 @@ internal sealed class ServiceAccountTokens
     private readonly TimeProvider _clock;
     private readonly ConcurrentDictionary<string, byte> _verified = new(StringComparer.Ordinal);
 
-    public ServiceAccountTokens(AsymmetricAlgorithm key, IStateStore store, ResourceCatalog catalog, IdSource ids, TimeProvider clock)
+    public ServiceAccountTokens(AsymmetricAlgorithm key, IReadOnlyList<AsymmetricAlgorithm> older, IStateStore store, ResourceCatalog catalog, IdSource ids, TimeProvider clock)
     {
         _key = key is ECDsa or RSA ? key : throw new ArgumentException("service account tokens are signed with an ECDSA or RSA key", nameof(key));
-        _keyId = Base64Url.EncodeToString(SHA256.HashData(key.ExportSubjectPublicKeyInfo()));
+        _keyId = IdOf(key);
+        _trusted = [key, .. older];
         _store = store;
         _catalog = catalog;
         _accounts = catalog.Find(ServiceAccount.KindInfo)!;
@@ -48,14 +50,7 @@ internal sealed class ServiceAccountTokens
     public IReadOnlyList<string> DefaultAudiences { get; } = [Issuer];
 
     /// <summary>What <c>/openid/v1/jwks</c> shows.</summary>
-    public string KeySet() => _key switch
-    {
-        ECDsa ecdsa when ecdsa.ExportParameters(false) is var point =>
-            $$"""{"keys":[{"use":"sig","kty":"EC","kid":"{{_keyId}}","crv":"P-256","alg":"ES256","x":"{{Base64Url.EncodeToString(point.Q.X)}}","y":"{{Base64Url.EncodeToString(point.Q.Y)}}"}]}""",
-        RSA rsa when rsa.ExportParameters(false) is var numbers =>
-            $$"""{"keys":[{"use":"sig","kty":"RSA","kid":"{{_keyId}}","alg":"RS256","n":"{{Base64Url.EncodeToString(numbers.Modulus)}}","e":"{{Base64Url.EncodeToString(numbers.Exponent)}}"}]}""",
-        _ => """{"keys":[]}""",
-    };
+    public string KeySet() => $$"""{"keys":[{{string.Join(',', _trusted.Select(Describe))}}]}""";
 
     /// <param name="bound">A kind, name and uid beside the account; null for none.</param>
     /// <param name="node">Where the bound pod runs; name empty when it does not.</param>
@@ -115,6 +110,9 @@ internal sealed class ServiceAccountTokens
         }
     }
 
+    public ValueTask<ValidToken?> AuthenticateAsync(string token, IReadOnlyList<string>? audiences, CancellationToken cancellationToken) =>
+        new(Validate(token, audiences));
+
     // A signature once good stays good; expiry and what the token is bound to are looked at every time.
     private bool IsVerified(string token) => _verified.ContainsKey(token);
 
@@ -171,9 +169,28 @@ internal sealed class ServiceAccountTokens
         ? ecdsa.SignData(data, HashAlgorithmName.SHA256)
         : ((RSA)_key).SignData(data, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
 
-    private bool Verify(byte[] data, byte[] signature) => _key is ECDsa ecdsa
-        ? ecdsa.VerifyData(data, signature, HashAlgorithmName.SHA256)
-        : ((RSA)_key).VerifyData(data, signature, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+    private bool Verify(byte[] data, byte[] signature)
+    {
+        foreach (var key in _trusted)
+        {
+            if (key is ECDsa ecdsa
+                ? ecdsa.VerifyData(data, signature, HashAlgorithmName.SHA256)
+                : ((RSA)key).VerifyData(data, signature, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1))
+                return true;
+        }
+        return false;
+    }
+
+    private static string IdOf(AsymmetricAlgorithm key) => Base64Url.EncodeToString(SHA256.HashData(key.ExportSubjectPublicKeyInfo()));
+
+    private static string Describe(AsymmetricAlgorithm key) => key switch
+    {
+        ECDsa ecdsa when ecdsa.ExportParameters(false) is var point =>
+            $$"""{"use":"sig","kty":"EC","kid":"{{IdOf(key)}}","crv":"P-256","alg":"ES256","x":"{{Base64Url.EncodeToString(point.Q.X)}}","y":"{{Base64Url.EncodeToString(point.Q.Y)}}"}""",
+        RSA rsa when rsa.ExportParameters(false) is var numbers =>
+            $$"""{"use":"sig","kty":"RSA","kid":"{{IdOf(key)}}","alg":"RS256","n":"{{Base64Url.EncodeToString(numbers.Modulus)}}","e":"{{Base64Url.EncodeToString(numbers.Exponent)}}"}""",
+        _ => throw new ArgumentException("service account tokens are signed with an ECDSA or RSA key", nameof(key)),
+    };
 
     private static (string Name, string Uid) Reference(JsonElement element) =>
         (element.GetProperty("name").GetString()!, element.GetProperty("uid").GetString()!);
