@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Minke.Server.Access.Credentials;
 
-/// <summary>The public keys of a key set (RFC 7517): RSA, and the curves P-256, P-384 and P-521. Others are passed over.</summary>
+/// <summary>The public keys of a key set (RFC 7517): RSA, and the curves P-256, P-384 and P-521. Others, and those without numbers, are passed over.</summary>
 internal static class JsonWebKeys
 {
     /// <exception cref="FormatException">It is no key set.</exception>
@@ -34,7 +34,7 @@ internal static class JsonWebKeys
         byte[] Number(string name) => Base64Url.DecodeFromChars(JsonWebToken.Text(key, name) ?? "");
         switch (JsonWebToken.Text(key, "kty"))
         {
-            case "RSA":
+            case "RSA" when Number("n").Length > 0 && Number("e").Length > 0:
                 return RSA.Create(new RSAParameters { Modulus = Number("n"), Exponent = Number("e") });
             case "EC":
                 var curve = JsonWebToken.Text(key, "crv") switch
