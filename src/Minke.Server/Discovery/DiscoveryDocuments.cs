@@ -2,7 +2,6 @@ using Microsoft.AspNetCore.Http;
 using Minke.Api;
 using Minke.Api.Apidiscovery.V2;
 using Minke.Api.Meta.V1;
-using Minke.Server.Access;
 using Minke.Server.Access.Credentials;
 using Minke.Server.Registry;
 using Minke.Server.Requests;

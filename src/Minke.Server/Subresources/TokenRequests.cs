@@ -1,7 +1,6 @@
 using Minke.Api;
 using Minke.Api.Authentication.V1;
 using Minke.Api.Core.V1;
-using Minke.Server.Access;
 using Minke.Server.Access.Credentials;
 using Minke.Server.Registry;
 using Minke.Server.Requests;

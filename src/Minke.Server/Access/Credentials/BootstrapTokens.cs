@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
-using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Server.Registry;
 using Minke.Store;

@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Minke.Api;
 
 namespace Minke.Server.Access.Credentials;
 

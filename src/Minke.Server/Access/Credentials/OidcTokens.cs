@@ -24,7 +24,7 @@ internal sealed partial class OidcTokens : ITokenAuthenticator, IDisposable
     private readonly ILogger _logger;
     private readonly HttpClient _http;
     private readonly SemaphoreSlim _fetching = new(1, 1);
-    private volatile IReadOnlyList<(string Id, AsymmetricAlgorithm Key)> _keys = [];
+    private volatile List<(string Id, AsymmetricAlgorithm Key)> _keys = []; // replaced, never changed
     private DateTimeOffset _fetched = DateTimeOffset.MinValue; // guarded by _fetching
 
     public OidcTokens(OidcOptions options, HttpMessageHandler? transport, IReadOnlyList<string> own, TimeProvider clock, ILogger logger)
