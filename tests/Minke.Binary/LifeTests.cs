@@ -104,6 +104,93 @@ public sealed partial class LifeTests
     }
 
     [Fact]
+    public async Task A_kill_under_a_hundred_pods_disturbs_none_and_leaks_nothing()
+    {
+        const int Pods = 100;
+        await using var machine = await Machine.CreateAsync();
+        var cluster = machine.Cluster();
+        await cluster.UpAsync();
+        _ = (await cluster.MinkeAsync(Cluster.Pod("first"), ["up", "-f", "-"])).Text;
+        _ = (await cluster.KubectlAsync("delete", "pod", "first", "--grace-period=1")).Text;
+        var idle = await Cluster.EventuallyAsync(() => KernelAsync(machine, cluster), things => !things.Contains('\n', StringComparison.Ordinal), 60);
+        var go = Directory.CreateTempSubdirectory("minke-go-").FullName;
+        // Ninety go on for ever, ten end when told to: while nobody looks.
+        string Counter(int number) => Cluster.Pod($"pod-{number}", $"i=0; until [ -e /go/{number} ]; do i=$((i+1)); echo $i; sleep 1; done; echo end; exit 7", $$$"""
+              restartPolicy: Never
+              volumes: [{name: go, hostPath: {path: {{{go}}}}}]
+            """).Replace("command:", "volumeMounts: [{name: go, mountPath: /go}]\n      command:", StringComparison.Ordinal);
+        _ = (await cluster.CreateAsync(string.Join("\n---\n", Enumerable.Range(0, Pods).Select(Counter)))).Text;
+        _ = (await cluster.KubectlAsync("wait", "--for=condition=Ready", "pod", "--all", "--timeout=80s")).Text;
+        async Task<string[]> Containers(string more = "") => (await cluster.KubectlAsync("get", "pods", "-o",
+            $"jsonpath={{range .items[*]}}{{.metadata.name}} {{.status.containerStatuses[0].containerID}} {{.status.podIP}} {{.status.containerStatuses[0].restartCount}}{more}{{'\\n'}}{{end}}"))
+            .Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var (containers, processes) = (await Containers(), Processes(cluster));
+        Assert.Equal(Pods, processes.Count);
+
+        await EndAsync(await cluster.PidAsync(), Kill);
+        foreach (var number in Enumerable.Range(0, 10))
+            await File.WriteAllTextAsync(Path.Combine(go, number.ToString(System.Globalization.CultureInfo.InvariantCulture)), "", TestContext.Current.CancellationToken);
+        await Cluster.EventuallyAsync(() => Task.FromResult(Processes(cluster)), left => left.Count <= processes.Count - 10, 60);
+        await cluster.UpAsync();
+
+        const string Ended = "{.status.phase} {.status.containerStatuses[0].state.terminated.exitCode}";
+        foreach (var number in Enumerable.Range(0, 10))
+        {
+            await Cluster.EventuallyAsync(async () => (await cluster.KubectlAsync("get", "pod", $"pod-{number}", "-o", $"jsonpath={Ended}")).Text, text => text == "Failed 7", 60);
+            Assert.EndsWith("\nend\n", (await cluster.KubectlAsync("logs", $"pod-{number}")).Text, StringComparison.Ordinal);
+        }
+        Assert.Equal(containers, await Containers());
+        Assert.Subset(processes.ToHashSet(), Processes(cluster).ToHashSet());
+        foreach (var number in (int[])[10, 55, 99])
+        {
+            var lines = (await cluster.KubectlAsync("logs", $"pod-{number}")).Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            Assert.Equal(Enumerable.Range(1, lines.Length).Select(line => line.ToString(System.Globalization.CultureInfo.InvariantCulture)), lines);
+        }
+
+        // When all of them are gone the kernel has what it had before the first.
+        _ = (await cluster.KubectlAsync("delete", "pods", "--all", "--grace-period=1", "--timeout=80s")).Text;
+        await Cluster.EventuallyAsync(() => KernelAsync(machine, cluster), things => things == idle, 60);
+        Directory.Delete(go, recursive: true);
+    }
+
+    /// <summary>Numbers of the processes that run the pods' command.</summary>
+    private static List<int> Processes(Cluster cluster)
+    {
+        var found = new List<int>();
+        foreach (var directory in Directory.GetDirectories("/proc").Where(path => int.TryParse(Path.GetFileName(path), out _)))
+        {
+            try
+            {
+                if (File.ReadAllText(directory + "/cmdline").Contains("until [ -e /go/", StringComparison.Ordinal)
+                    && File.ReadAllText(directory + "/cgroup").Contains(cluster.InstanceId, StringComparison.Ordinal))
+                    found.Add(int.Parse(Path.GetFileName(directory), System.Globalization.CultureInfo.InvariantCulture));
+            }
+            catch (IOException)
+            {
+                // It ended while we looked.
+            }
+        }
+        return found;
+    }
+
+    /// <summary>
+    /// What pods have of the kernel's: volumes, overlays, namespaces and cgroups, and, counted, links and network namespaces, of which some
+    /// are kept ready for the next pods.
+    /// </summary>
+    private static async Task<string> KernelAsync(Machine machine, Cluster cluster)
+    {
+        var run = $"/run/minke/{cluster.InstanceId}/";
+        var mounts = (await File.ReadAllLinesAsync("/proc/self/mountinfo", TestContext.Current.CancellationToken)).Select(line => line.Split(' ')[4])
+            .Where(point => point.StartsWith(cluster.Data + "/", StringComparison.Ordinal) || point.StartsWith(run, StringComparison.Ordinal)).ToList();
+        var ofPods = mounts.Where(point => !point.StartsWith(run + "network", StringComparison.Ordinal) && !point.StartsWith(run + "runtime/bin", StringComparison.Ordinal) && point != run + "runtime");
+        var cgroups = Directory.EnumerateDirectories("/sys/fs/cgroup", "pod????????-*", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 6 })
+            .Where(path => path.Contains("minke-" + cluster.InstanceId, StringComparison.Ordinal));
+        var links = (await machine.LinksAsync()).Length;
+        var networks = mounts.Count(point => point.StartsWith(run + "network/netns/", StringComparison.Ordinal));
+        return string.Join('\n', [.. ofPods, .. cgroups, $"{links} links, {networks} network namespaces"]);
+    }
+
+    [Fact]
     public async Task Ctrl_c_ends_a_cluster_in_the_foreground_and_its_pods()
     {
         await using var machine = await Machine.CreateAsync();
