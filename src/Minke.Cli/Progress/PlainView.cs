@@ -1,7 +1,9 @@
+using System.Text.RegularExpressions;
+
 namespace Minke.Cli.Progress;
 
 /// <summary>One line for each thing that happens: for logs and pipes.</summary>
-internal sealed class PlainView(TextWriter output) : IProgressView
+internal sealed partial class PlainView(TextWriter output) : IProgressView
 {
     private readonly Dictionary<string, string> _notes = new(StringComparer.Ordinal);
 
@@ -11,10 +13,15 @@ internal sealed class PlainView(TextWriter output) : IProgressView
     {
         foreach (var step in steps)
             output.WriteLine($"pod {pod.FullName}: {step}");
-        if (pod.Note != _notes.GetValueOrDefault(pod.FullName, "") && pod.Note.Length > 0)
+        // Ten lines a pull are enough for a log.
+        var note = Percent().Replace(pod.Note, "${tens}0 %");
+        if (note != _notes.GetValueOrDefault(pod.FullName, "") && note.Length > 0)
             output.WriteLine($"pod {pod.FullName}: {pod.Note}");
-        _notes[pod.FullName] = pod.Note;
+        _notes[pod.FullName] = note;
     }
+
+    [GeneratedRegex("(?<= )(?<tens>10|[0-9]??)[0-9] %(?= of )")]
+    private static partial Regex Percent();
 
     public Task LiveAsync(Func<Task> body) => body();
 }

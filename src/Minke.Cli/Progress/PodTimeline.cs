@@ -15,6 +15,7 @@ internal readonly record struct PodStep(string Name, TimeSpan After)
 internal sealed class PodTimeline(string @namespace, string name, TimeSpan beganAt)
 {
     private readonly List<PodStep> _steps = [];
+    private bool _isNotePull;
 
     public string Namespace { get; } = @namespace;
     public string Name { get; } = name;
@@ -55,6 +56,10 @@ internal sealed class PodTimeline(string @namespace, string name, TimeSpan began
         var trouble = Readiness.State == ReadyState.Ready ? "" : Readiness.Trouble(pod);
         if (trouble.Length > 0 || Readiness.State == ReadyState.Ready)
             Note = trouble;
+        else if (Readiness.Pull(pod) is { Length: > 0 } pull)
+            (Note, _isNotePull) = (pull, true);
+        else if (_isNotePull)
+            (Note, _isNotePull) = ("", false);
         return [.. _steps.Skip(reached)];
     }
 

@@ -73,6 +73,13 @@ internal readonly record struct Readiness(ReadyState State, string Why)
         return "";
     }
 
+    /// <summary>How far the pull of an image is that a container waits for; empty when the node says nothing of one.</summary>
+    public static string Pull(JsonObject pod) =>
+        Items(pod["status"]?["initContainerStatuses"]).Concat(Items(pod["status"]?["containerStatuses"]))
+            .Select(container => container["state"]?["waiting"])
+            .Where(waiting => Text(waiting, "reason") is "ContainerCreating" or "PodInitializing")
+            .Select(waiting => Text(waiting, "message")).FirstOrDefault(message => message.Length > 0) ?? "";
+
     public static bool IsTrue(JsonObject live, string condition) =>
         Items(live["status"]?["conditions"]).Any(item => Text(item, "type") == condition && Text(item, "status") == "True");
 

@@ -53,9 +53,13 @@ internal sealed class ImageAssembler(ImageStore store, TimeProvider time, int pa
         {
             held.Add(await store.PutBlobAsync(draft.ManifestDigest, draft.Manifest, cancellationToken));
             held.Add(await store.PutBlobAsync(draft.ConfigDigest, draft.Config, cancellationToken));
+            // All of them at once say how much there is to come.
+            var reports = layers.Select(layer => new LayerProgress(draft.Name, layer, progress)).ToList();
+            foreach (var report in reports)
+                report.Report(0);
             for (var i = 0; i < layers.Count; i++)
             {
-                var job = new LayerJob(layers[i], diffIds[i], chainIds[i], [.. work], new LayerProgress(draft.Name, layers[i], progress));
+                var job = new LayerJob(layers[i], diffIds[i], chainIds[i], [.. work], reports[i]);
                 work.Add(LayerAsync(job, source, slots, cancellation));
             }
             await Task.WhenAll(work);

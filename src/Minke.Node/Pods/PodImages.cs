@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using Minke.Api.Core.V1;
 using Minke.Client;
@@ -20,15 +19,13 @@ internal sealed class PodImages(IImageService images, PullSecrets secrets, Event
     private readonly Backoff _backoff = Backoff.ForContainers(time);
     private readonly Dictionary<string, string> _lastErrors = new(StringComparer.Ordinal);
 
-    /// <summary>Pulls under way, for what wants to show them; by reference.</summary>
-    public ConcurrentDictionary<string, PullProgress> Progress { get; } = new(StringComparer.Ordinal);
-
     /// <summary>The image without any wait, when policy lets what is here be used.</summary>
     public ImageInfo? FindHere(Container container) =>
         PolicyOf(container) == PullPolicy.Always ? null : TryFind(container.Image, out _);
 
+    /// <param name="pulling">Told, now and then, how far a pull is.</param>
     public async Task<ImageOutcome> EnsureAsync(
-        Pod pod, string image, string policy, string fieldPath, CancellationToken cancellationToken)
+        Pod pod, string image, string policy, string fieldPath, Action<string> pulling, CancellationToken cancellationToken)
     {
         var found = TryFind(image, out var invalid);
         if (invalid is not null)
@@ -62,7 +59,7 @@ internal sealed class PodImages(IImageService images, PullSecrets secrets, Event
                 return Failed("ImagePullBackOff", _lastErrors.TryGetValue(key, out var last) ? $"{message}: {last}" : message, until);
             }
         }
-        return await PullAsync(pod, image, key, fieldPath, cancellationToken);
+        return await PullAsync(pod, image, key, fieldPath, pulling, cancellationToken);
     }
 
     /// <summary>The pod is gone: its back-off goes with it.</summary>
@@ -81,14 +78,15 @@ internal sealed class PodImages(IImageService images, PullSecrets secrets, Event
     public static string PolicyOf(Container container) =>
         container.ImagePullPolicy.Length > 0 ? container.ImagePullPolicy : PullPolicy.IfNotPresent;
 
-    private async Task<ImageOutcome> PullAsync(Pod pod, string image, string key, string fieldPath, CancellationToken cancellationToken)
+    private async Task<ImageOutcome> PullAsync(
+        Pod pod, string image, string key, string fieldPath, Action<string> pulling, CancellationToken cancellationToken)
     {
         events.Record(pod, "Normal", "Pulling", $"Pulling image \"{image}\"", fieldPath);
         var startedAt = time.GetTimestamp();
         try
         {
             var credentials = await secrets.ForAsync(pod, image, cancellationToken);
-            var info = await images.PullAsync(image, credentials, new Reporter(Progress), cancellationToken);
+            var info = await images.PullAsync(image, credentials, new PullReport(image, time, pulling), cancellationToken);
             var took = Took(time.GetElapsedTime(startedAt));
             events.Record(pod, "Normal", "Pulled", string.Create(
                 CultureInfo.InvariantCulture,
@@ -113,10 +111,6 @@ internal sealed class PodImages(IImageService images, PullSecrets secrets, Event
             }
             return Failed(reason, e.Message, time.GetUtcNow() + FailureShows);
         }
-        finally
-        {
-            Progress.TryRemove(image, out _);
-        }
     }
 
     private ImageInfo? TryFind(string image, out string? invalid)
@@ -140,9 +134,4 @@ internal sealed class PodImages(IImageService images, PullSecrets secrets, Event
 
     private static string Took(TimeSpan span) =>
         Minke.Api.Duration.From(TimeSpan.FromMilliseconds(Math.Floor(span.TotalMilliseconds))).ToString();
-
-    private sealed class Reporter(ConcurrentDictionary<string, PullProgress> all) : IProgress<PullProgress>
-    {
-        public void Report(PullProgress value) => all[value.Reference] = value;
-    }
 }

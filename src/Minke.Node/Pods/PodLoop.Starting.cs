@@ -177,8 +177,14 @@ internal sealed partial class PodLoop
         var pod = _pod;
         Begin(ImageKey(container.Name), async cancellationToken =>
         {
-            var found = await _images.EnsureAsync(pod, container.Image, PodImages.PolicyOf(container), FieldPath(container.Name, kind), cancellationToken);
-            return () => _imageOutcomes[container.Name] = found;
+            var found = await _images.EnsureAsync(pod, container.Image, PodImages.PolicyOf(container), FieldPath(container.Name, kind),
+                text => Post(() => _waiting[container.Name] = new("", text)), cancellationToken);
+            return () =>
+            {
+                _imageOutcomes[container.Name] = found;
+                if (_waiting.GetValueOrDefault(container.Name) is { Reason: "" })
+                    _waiting.Remove(container.Name);
+            };
         }, _starting.Token);
         return null;
     }
@@ -319,7 +325,7 @@ internal sealed partial class PodLoop
             if (volume.Image is not { } source || !start.Container.VolumeMounts.Any(mount => mount.Name == volume.Name))
                 continue;
             var policy = source.PullPolicy.Length > 0 ? source.PullPolicy : PullPolicy.IfNotPresent;
-            var outcome = await _images.EnsureAsync(start.Pod, source.Reference, policy, start.FieldPath, cancellationToken);
+            var outcome = await _images.EnsureAsync(start.Pod, source.Reference, policy, start.FieldPath, _ => { }, cancellationToken);
             ids[volume.Name] = outcome.Image?.Id ?? throw new ImageVolumeException(outcome.Waiting!);
         }
         return ids;

@@ -8,7 +8,7 @@ using ContainerStatus = Minke.Node.Runtime.ContainerStatus;
 
 namespace Minke.Node.Pods;
 
-/// <summary>Why a container does not run, as its waiting state shows it.</summary>
+/// <summary>Why a container does not run, as its waiting state shows it. Without a reason: it comes along, and this is how far it is.</summary>
 public sealed record WaitingReason(string Reason, string Message);
 
 /// <summary>A phase with a cause the containers do not show: evicted, past its deadline, rejected.</summary>
@@ -214,6 +214,9 @@ public static class PodStatusBuilder
             return status;
         if (input.IsTerminal || !input.Waiting.TryGetValue(container.Name, out var reason) || !PodPlan.ShouldBeRestarted(container, input.Pod, input.View))
             return status;
+        // It comes along as it should: only how far it is is news.
+        if (reason.Reason.Length == 0)
+            return status.State.Waiting is { } waiting ? status with { State = new() { Waiting = waiting with { Message = reason.Message } } } : status;
         return status with
         {
             LastState = status.State.Terminated is not null ? status.State : status.LastState,

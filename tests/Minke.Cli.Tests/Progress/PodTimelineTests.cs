@@ -30,6 +30,22 @@ public class PodTimelineTests
         Assert.Equal("", _pod.Note);
     }
 
+    [Fact]
+    public void How_far_a_pull_is_shows_on_a_terminal_always_and_in_a_log_ten_times()
+    {
+        var output = new StringWriter();
+        var plain = new PlainView(output);
+        foreach (var percent in (int[])[0, 3, 11, 12, 19, 20, 99, 100])
+        {
+            See($$$$"""{"phase":"Pending","containerStatuses":[{"name":"c","state":{"waiting":{"reason":"ContainerCreating","message":"Pulling image \"x\": {{{{percent}}}} % of 5.0 MB"}}}]}""", 200);
+            Assert.Equal($"Pulling image \"x\": {percent} % of 5.0 MB", _pod.Note);
+            plain.Show(_pod, []);
+        }
+        See("""{"phase":"Pending","containerStatuses":[{"name":"c","state":{"waiting":{"reason":"ContainerCreating"}}}]}""", 200);
+        Assert.Equal("", _pod.Note);
+        Assert.Equal(["0", "11", "20", "99", "100"], output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(": ")[2].Split(' ')[0]));
+    }
+
     [Theory]
     [InlineData("""{"phase":"Pending","containerStatuses":[{"name":"c","state":{"waiting":{"reason":"ImagePullBackOff","message":"Back-off pulling image \"x\""}}}]}""",
         ReadyState.Waiting, "container c: ImagePullBackOff: Back-off pulling image \"x\"")]

@@ -179,14 +179,18 @@ internal sealed class FakeImages : IImageService
         }
     }
 
-    public Task<ImageInfo> PullAsync(
+    /// <summary>What a pull does before the image is here.</summary>
+    public Func<string, IProgress<PullProgress>?, Task> Pulling { get; set; } = (_, _) => Task.CompletedTask;
+
+    public async Task<ImageInfo> PullAsync(
         string reference, IReadOnlyList<RegistryCredential> credentials, IProgress<PullProgress>? progress, CancellationToken cancellationToken)
     {
+        await Pulling(reference, progress);
         lock (_gate)
         {
             if (_broken.TryGetValue(reference, out var error))
                 throw error;
-            return Task.FromResult(_here[reference] = Info(reference));
+            return _here[reference] = Info(reference);
         }
     }
 
