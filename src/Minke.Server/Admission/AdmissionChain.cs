@@ -1,61 +1,34 @@
 using Minke.Api;
-using Minke.Api.Core.V1;
-using Minke.Api.Meta.V1;
 using Minke.Server.Access.Rbac;
 using Minke.Server.Registry;
 using Minke.Store;
 
 namespace Minke.Server.Admission;
 
-/// <summary>
-/// What may be written, in upstream's order: NamespaceLifecycle, ServiceAccount, DefaultTolerationSeconds, Priority, RuntimeClass, LimitRanger.
-/// Everything is decided from memory.
-/// </summary>
+/// <summary>What may be written: the plug-ins in upstream's order. A write passes all of them twice, to be changed and then to be judged.</summary>
 internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog, EscalationCheck escalation, IdSource ids, TimeProvider clock)
 {
-    private readonly NamespaceLifecycle _namespaces = new(store, catalog);
-    private readonly ServiceAccountAdmission _serviceAccounts = new(store, catalog, ids, clock);
-    private readonly PriorityAdmission _priorities = new(store, catalog);
-    private readonly RuntimeClassAdmission _runtimeClasses = new(store, catalog);
-    private readonly LimitRanger _limits = new(store, catalog);
+    private readonly IAdmission[] _plugins =
+    [
+        new NamespaceLifecycle(store, catalog),
+        new LimitRanger(store, catalog),
+        new ServiceAccountAdmission(store, catalog, ids, clock),
+        new PriorityAdmission(store, catalog),
+        new DefaultTolerationSeconds(),
+        new RuntimeClassAdmission(store, catalog),
+    ];
 
-    public async ValueTask<IKubeObject> AdmitCreateAsync(
-        Resource resource, string @namespace, IKubeObject value, WriteContext context, CancellationToken cancellationToken)
+    public async ValueTask AdmitAsync(AdmissionRequest request, CancellationToken cancellationToken)
     {
-        _namespaces.AdmitCreate(resource, @namespace, value.Metadata);
-        escalation.Check(context.User, value, old: null);
-        if (value is not Pod pod)
-            return value;
-        pod = await _serviceAccounts.AdmitAsync(pod, context.IsDryRun, cancellationToken);
-        pod = DefaultTolerationSeconds.Admit(pod);
-        pod = _priorities.Admit(pod);
-        pod = _runtimeClasses.Admit(pod);
-        return _limits.Admit(pod);
+        foreach (var plugin in _plugins)
+            await plugin.AdmitAsync(request, cancellationToken);
+        if (request is { Object: { } value, Subresource: "" })
+            escalation.Check(request.Context.User, value, request.Old);
     }
 
-    public ValueTask<IKubeObject> AdmitUpdateAsync(
-        Resource resource, string subresource, string @namespace, IKubeObject value, IKubeObject old, WriteContext context, CancellationToken cancellationToken)
+    public async ValueTask ValidateAsync(AdmissionRequest request, CancellationToken cancellationToken)
     {
-        _namespaces.AdmitUpdate(resource, @namespace);
-        escalation.Check(context.User, value, old);
-        if (value is PersistentVolumeClaim claim)
-            _limits.Validate(claim);
-        return new(value);
+        foreach (var plugin in _plugins)
+            await plugin.ValidateAsync(request, cancellationToken);
     }
-
-    public void ValidateCreate(Resource resource, string @namespace, IKubeObject value, WriteContext context)
-    {
-        if (value is PersistentVolumeClaim claim)
-            _limits.Validate(claim);
-        if (value is not Pod pod)
-            return;
-        _runtimeClasses.Validate(pod);
-        _limits.Validate(pod);
-    }
-
-    public void ValidateDelete(Resource resource, IKubeObject value, WriteContext context) => NamespaceLifecycle.AdmitDelete(resource, value);
-
-    /// <summary>The name to blame before one was generated.</summary>
-    public static string NameOf(ObjectMeta metadata) =>
-        metadata.Name.Length > 0 ? metadata.Name : metadata.GenerateName.Length > 0 ? metadata.GenerateName : "Unknown";
 }

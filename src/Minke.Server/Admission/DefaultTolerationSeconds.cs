@@ -3,11 +3,18 @@ using Minke.Api.Core.V1;
 namespace Minke.Server.Admission;
 
 /// <summary>A pod that says nothing of lost nodes stays five minutes on one.</summary>
-internal static class DefaultTolerationSeconds
+internal sealed class DefaultTolerationSeconds : IAdmission
 {
     private const long Seconds = 300;
 
-    public static Pod Admit(Pod pod)
+    public ValueTask AdmitAsync(AdmissionRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Creates<Pod>(out var pod))
+            request.Object = Tolerant(pod);
+        return default;
+    }
+
+    private static Pod Tolerant(Pod pod)
     {
         var tolerations = pod.Spec.Tolerations;
         foreach (var taint in (ReadOnlySpan<string>)["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"])

@@ -1,19 +1,34 @@
 using Minke.Api;
 using Minke.Api.Core.V1;
-using Minke.Api.Meta.V1;
 using Minke.Server.Registry;
 using Minke.Store;
 
 namespace Minke.Server.Admission;
 
 /// <summary>The LimitRanges of a namespace: default requests and limits of containers, and the bounds that they, their pods and claims must keep.</summary>
-internal sealed class LimitRanger(IStateStore store, ResourceCatalog catalog)
+internal sealed class LimitRanger(IStateStore store, ResourceCatalog catalog) : IAdmission
 {
     private const string Annotation = "kubernetes.io/limit-ranger";
 
     private readonly Resource _ranges = catalog.Find(LimitRange.KindInfo)!;
 
-    public Pod Admit(Pod pod)
+    public ValueTask AdmitAsync(AdmissionRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Creates<Pod>(out var pod))
+            request.Object = WithDefaults(pod);
+        return default;
+    }
+
+    public ValueTask ValidateAsync(AdmissionRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Creates<Pod>(out var pod))
+            Validate(request, pod);
+        else if (request is { Object: PersistentVolumeClaim claim, Subresource: "" })
+            Validate(request, claim);
+        return default;
+    }
+
+    private Pod WithDefaults(Pod pod)
     {
         var requests = ApiMap.From<Quantity>([]);
         var limits = ApiMap.From<Quantity>([]);
@@ -70,7 +85,7 @@ internal sealed class LimitRanger(IStateStore store, ResourceCatalog catalog)
         };
     }
 
-    public void Validate(Pod pod)
+    private void Validate(AdmissionRequest request, Pod pod)
     {
         var errors = new List<string>();
         foreach (var item in Items(pod.Metadata.Namespace).Where(item => item.Type is "Container" or "Pod"))
@@ -85,10 +100,10 @@ internal sealed class LimitRanger(IStateStore store, ResourceCatalog catalog)
                 Check(item, Total(pod, resources => resources.Requests), Total(pod, resources => resources.Limits), errors);
             }
         }
-        ThrowIfAny(Pod.KindInfo, pod.Metadata, errors);
+        ThrowIfAny(request, errors);
     }
 
-    public void Validate(PersistentVolumeClaim claim)
+    private void Validate(AdmissionRequest request, PersistentVolumeClaim claim)
     {
         var errors = new List<string>();
         var requests = claim.Spec.Resources.Requests;
@@ -98,20 +113,20 @@ internal sealed class LimitRanger(IStateStore store, ResourceCatalog catalog)
             // A claim has no limit, so its request is what is held against the maximum.
             foreach (var (name, maximum) in item.Max)
             {
-                if (!requests.TryGetValue(name, out var request))
+                if (!requests.TryGetValue(name, out var asked))
                     errors.Add($"maximum {name} usage per {item.Type} is {maximum}.  No request is specified");
-                else if (request > maximum)
-                    errors.Add($"maximum {name} usage per {item.Type} is {maximum}, but request is {request}");
+                else if (asked > maximum)
+                    errors.Add($"maximum {name} usage per {item.Type} is {maximum}, but request is {asked}");
             }
         }
-        ThrowIfAny(PersistentVolumeClaim.KindInfo, claim.Metadata, errors);
+        ThrowIfAny(request, errors);
     }
 
-    private static void ThrowIfAny(KindInfo kind, ObjectMeta metadata, List<string> errors)
+    private static void ThrowIfAny(AdmissionRequest request, List<string> errors)
     {
         var told = errors.Distinct(StringComparer.Ordinal).ToList();
         if (told.Count > 0)
-            throw StatusException.Forbidden(kind, AdmissionChain.NameOf(metadata), told.Count == 1 ? told[0] : $"[{string.Join(", ", told)}]");
+            throw request.Forbidden(told.Count == 1 ? told[0] : $"[{string.Join(", ", told)}]");
     }
 
     private static void Check(LimitRangeItem item, ApiMap<Quantity> requests, ApiMap<Quantity> limits, List<string> errors)

@@ -7,38 +7,43 @@ using Minke.Store;
 namespace Minke.Server.Admission;
 
 /// <summary>Nothing is made in a namespace that does not exist or is on its way out; three namespaces stay for ever.</summary>
-internal sealed class NamespaceLifecycle(IStateStore store, ResourceCatalog catalog)
+internal sealed class NamespaceLifecycle(IStateStore store, ResourceCatalog catalog) : IAdmission
 {
     private readonly Resource _namespaces = catalog.Find(Namespace.KindInfo)!;
 
-    public void AdmitCreate(Resource resource, string @namespace, ObjectMeta metadata)
+    public ValueTask AdmitAsync(AdmissionRequest request, CancellationToken cancellationToken)
     {
-        if (!resource.IsNamespaced)
-            return;
-        if (Find(@namespace).Status.Phase != NamespacePhase.Terminating)
-            return;
-        var name = AdmissionChain.NameOf(metadata);
-        var forbidden = StatusException.Forbidden(resource.Kind, name,
-            $"unable to create new content in namespace {@namespace} because it is being terminated").Status;
-        throw new StatusException(forbidden with
+        if (request.IsDelete)
+            CheckDelete(request);
+        else if (request.Resource.IsNamespaced && Find(request.Namespace).Status.Phase == NamespacePhase.Terminating && request.IsCreate)
+            throw Terminating(request);
+        return default;
+    }
+
+    private static StatusException Terminating(AdmissionRequest request)
+    {
+        var forbidden = request.Forbidden($"unable to create new content in namespace {request.Namespace} because it is being terminated").Status;
+        return new StatusException(forbidden with
         {
             Details = forbidden.Details! with
             {
-                Causes = [new StatusCause { Reason = "NamespaceTerminating", Message = $"namespace {@namespace} is being terminated", Field = "metadata.namespace" }],
+                Causes =
+                [
+                    new StatusCause
+                    {
+                        Reason = "NamespaceTerminating",
+                        Message = $"namespace {request.Namespace} is being terminated",
+                        Field = "metadata.namespace",
+                    },
+                ],
             },
         });
     }
 
-    public void AdmitUpdate(Resource resource, string @namespace)
+    private static void CheckDelete(AdmissionRequest request)
     {
-        if (resource.IsNamespaced)
-            Find(@namespace);
-    }
-
-    public static void AdmitDelete(Resource resource, IKubeObject value)
-    {
-        if (value is Namespace && value.Metadata.Name is "default" or "kube-system" or "kube-public")
-            throw StatusException.Forbidden(resource.Kind, value.Metadata.Name, "this namespace may not be deleted");
+        if (request is { Old: Namespace, Subresource: "", Name: "default" or "kube-system" or "kube-public" })
+            throw request.Forbidden("this namespace may not be deleted");
     }
 
     private Namespace Find(string name) =>

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Api.Scheduling.V1;
 using Minke.Server.Registry;
@@ -8,13 +7,20 @@ using Minke.Store;
 namespace Minke.Server.Admission;
 
 /// <summary>The number behind a pod's priority class.</summary>
-internal sealed class PriorityAdmission(IStateStore store, ResourceCatalog catalog)
+internal sealed class PriorityAdmission(IStateStore store, ResourceCatalog catalog) : IAdmission
 {
     private const string Default = "PreemptLowerPriority";
 
     private readonly Resource? _classes = catalog.Find(PriorityClass.KindInfo);
 
-    public Pod Admit(Pod pod)
+    public ValueTask AdmitAsync(AdmissionRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Creates<Pod>(out var pod))
+            request.Object = WithPriority(request, pod);
+        return default;
+    }
+
+    private Pod WithPriority(AdmissionRequest request, Pod pod)
     {
         var (name, priority, preemption) = (pod.Spec.PriorityClassName, 0, Default);
         if (name.Length == 0)
@@ -28,17 +34,17 @@ internal sealed class PriorityAdmission(IStateStore store, ResourceCatalog catal
         }
         else
         {
-            throw Forbidden(pod, $"no PriorityClass with name {name} was found");
+            throw request.Forbidden($"no PriorityClass with name {name} was found");
         }
 
         if (pod.Spec.Priority is { } given && given != priority)
         {
-            throw Forbidden(pod, string.Create(CultureInfo.InvariantCulture,
+            throw request.Forbidden(string.Create(CultureInfo.InvariantCulture,
                 $"the integer value of priority ({given}) must not be provided in pod spec; priority admission controller computed {priority} from the given PriorityClass name"));
         }
         if (pod.Spec.PreemptionPolicy is { } policy && policy != preemption)
         {
-            throw Forbidden(pod, $"the string value of PreemptionPolicy ({policy}) must not be provided in pod spec; "
+            throw request.Forbidden($"the string value of PreemptionPolicy ({policy}) must not be provided in pod spec; "
                 + $"priority admission controller computed {preemption} from the given PriorityClass name");
         }
         return pod with { Spec = pod.Spec with { PriorityClassName = name, Priority = priority, PreemptionPolicy = preemption } };
@@ -64,6 +70,4 @@ internal sealed class PriorityAdmission(IStateStore store, ResourceCatalog catal
         .Select(entry => (PriorityClass)StoredObject.Read(_classes, entry))
         .Where(one => one.GlobalDefault)
         .MinBy(one => one.Value);
-
-    private static StatusException Forbidden(Pod pod, string why) => StatusException.Forbidden(Pod.KindInfo, AdmissionChain.NameOf(pod.Metadata), why);
 }

@@ -7,18 +7,33 @@ using Minke.Store;
 namespace Minke.Server.Admission;
 
 /// <summary>What a pod's RuntimeClass adds to it: its overhead, and the nodes that have it. A class nobody made is refused.</summary>
-internal sealed class RuntimeClassAdmission(IStateStore store, ResourceCatalog catalog)
+internal sealed class RuntimeClassAdmission(IStateStore store, ResourceCatalog catalog) : IAdmission
 {
     private readonly Resource? _classes = catalog.Find(RuntimeClass.KindInfo);
 
-    public Pod Admit(Pod pod)
+    public ValueTask AdmitAsync(AdmissionRequest request, CancellationToken cancellationToken)
     {
-        if (Find(pod) is not { } found)
+        if (request.Creates<Pod>(out var pod))
+            request.Object = WithClass(request, pod);
+        return default;
+    }
+
+    /// <summary>Once more when everybody has had their say: overhead is the class's alone.</summary>
+    public ValueTask ValidateAsync(AdmissionRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Creates<Pod>(out var pod))
+            Validate(request, pod);
+        return default;
+    }
+
+    private Pod WithClass(AdmissionRequest request, Pod pod)
+    {
+        if (Find(request, pod) is not { } found)
             return pod;
         if (found.Overhead is { } overhead)
         {
             if (!pod.Spec.Overhead.IsEmpty && !AreSame(overhead.PodFixed, pod.Spec.Overhead))
-                throw Mismatch(pod);
+                throw Mismatch(request);
             pod = pod with { Spec = pod.Spec with { Overhead = overhead.PodFixed } };
         }
         if (found.Scheduling is not { } scheduling)
@@ -27,46 +42,45 @@ internal sealed class RuntimeClassAdmission(IStateStore store, ResourceCatalog c
         {
             Spec = pod.Spec with
             {
-                NodeSelector = Selector(pod, scheduling),
+                NodeSelector = Selector(request, pod, scheduling),
                 Tolerations = Merge(pod.Spec.Tolerations, scheduling.Tolerations),
             },
         };
     }
 
-    /// <summary>Once more when everybody has had their say: overhead is the class's alone.</summary>
-    public void Validate(Pod pod)
+    private void Validate(AdmissionRequest request, Pod pod)
     {
         // The usual pod has neither, and costs no look-up.
         if (pod.Spec.RuntimeClassName is null && pod.Spec.Overhead.IsEmpty)
             return;
-        if (Find(pod)?.Overhead is { } overhead)
+        if (Find(request, pod)?.Overhead is { } overhead)
         {
             if (!AreSame(overhead.PodFixed, pod.Spec.Overhead))
-                throw Mismatch(pod);
+                throw Mismatch(request);
         }
         else if (!pod.Spec.Overhead.IsEmpty)
         {
-            throw Forbidden(pod, "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead");
+            throw request.Forbidden("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead");
         }
     }
 
-    private RuntimeClass? Find(Pod pod)
+    private RuntimeClass? Find(AdmissionRequest request, Pod pod)
     {
         if (pod.Spec.RuntimeClassName is not { } name)
             return null;
         if (_classes is not null && store.Snapshot().Get(_classes.Key("", name)) is { } entry)
             return (RuntimeClass)StoredObject.Read(_classes, entry);
-        throw Forbidden(pod, $"pod rejected: RuntimeClass \"{name}\" not found");
+        throw request.Forbidden($"pod rejected: RuntimeClass \"{name}\" not found");
     }
 
-    private static ApiMap<string> Selector(Pod pod, Scheduling scheduling)
+    private static ApiMap<string> Selector(AdmissionRequest request, Pod pod, Scheduling scheduling)
     {
         var selector = pod.Spec.NodeSelector;
         foreach (var (key, value) in scheduling.NodeSelector)
         {
             if (selector.TryGetValue(key, out var own) && own != value)
             {
-                throw Forbidden(pod,
+                throw request.Forbidden(
                     $"conflict: runtimeClass.scheduling.nodeSelector[{key}] = {value}; pod.spec.nodeSelector[{key}] = {own}");
             }
             selector = selector.With(key, value);
@@ -111,7 +125,5 @@ internal sealed class RuntimeClassAdmission(IStateStore store, ResourceCatalog c
     private static bool AreSame(ApiMap<Quantity> one, ApiMap<Quantity> other) =>
         one.Count == other.Count && one.All(pair => other.TryGetValue(pair.Key, out var quantity) && pair.Value.CompareTo(quantity) == 0);
 
-    private static StatusException Mismatch(Pod pod) => Forbidden(pod, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
-
-    private static StatusException Forbidden(Pod pod, string why) => StatusException.Forbidden(Pod.KindInfo, AdmissionChain.NameOf(pod.Metadata), why);
+    private static StatusException Mismatch(AdmissionRequest request) => request.Forbidden("pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
 }

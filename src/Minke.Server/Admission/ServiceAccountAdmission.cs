@@ -6,7 +6,7 @@ using Minke.Store;
 namespace Minke.Server.Admission;
 
 /// <summary>Every pod runs as a service account, and finds its token, the cluster's CA and its namespace in a projected volume.</summary>
-internal sealed class ServiceAccountAdmission(IStateStore store, ResourceCatalog catalog, IdSource ids, TimeProvider clock)
+internal sealed class ServiceAccountAdmission(IStateStore store, ResourceCatalog catalog, IdSource ids, TimeProvider clock) : IAdmission
 {
     private const string Default = "default";
     private const string MirrorAnnotation = "kubernetes.io/config.mirror";
@@ -20,18 +20,24 @@ internal sealed class ServiceAccountAdmission(IStateStore store, ResourceCatalog
 
     private readonly Resource _accounts = catalog.Find(Minke.Api.Core.V1.ServiceAccount.KindInfo)!;
 
-    public async ValueTask<Pod> AdmitAsync(Pod pod, bool isDryRun, CancellationToken cancellationToken)
+    public async ValueTask AdmitAsync(AdmissionRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Creates<Pod>(out var pod))
+            request.Object = await WithAccountAsync(request, pod, cancellationToken);
+    }
+
+    private async ValueTask<Pod> WithAccountAsync(AdmissionRequest request, Pod pod, CancellationToken cancellationToken)
     {
         if (pod.Metadata.Annotations.ContainsKey(MirrorAnnotation))
         {
             if (pod.Spec.ServiceAccountName.Length > 0)
-                throw Forbidden(pod, "a mirror pod may not reference service accounts");
+                throw request.Forbidden("a mirror pod may not reference service accounts");
             return pod;
         }
         var name = pod.Spec.ServiceAccountName.Length > 0 ? pod.Spec.ServiceAccountName
             : pod.Spec.ServiceAccount.Length > 0 ? pod.Spec.ServiceAccount : Default;
-        if (await FindAsync(pod.Metadata.Namespace, name, isDryRun, cancellationToken) is not { } account)
-            throw Forbidden(pod, $"error looking up service account {pod.Metadata.Namespace}/{name}: serviceaccount \"{name}\" not found");
+        if (await FindAsync(pod.Metadata.Namespace, name, request.Context.IsDryRun, cancellationToken) is not { } account)
+            throw request.Forbidden($"error looking up service account {pod.Metadata.Namespace}/{name}: serviceaccount \"{name}\" not found");
 
         pod = pod with { Spec = pod.Spec with { ServiceAccountName = name, ServiceAccount = name } };
         if (pod.Spec.ImagePullSecrets.IsEmpty && !account.ImagePullSecrets.IsEmpty)
@@ -96,6 +102,4 @@ internal sealed class ServiceAccountAdmission(IStateStore store, ResourceCatalog
         }
         return null;
     }
-
-    private static StatusException Forbidden(Pod pod, string why) => StatusException.Forbidden(Pod.KindInfo, AdmissionChain.NameOf(pod.Metadata), why);
 }

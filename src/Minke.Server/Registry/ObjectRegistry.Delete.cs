@@ -1,6 +1,7 @@
 using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Api.Meta.V1;
+using Minke.Server.Admission;
 using Minke.Store;
 
 namespace Minke.Server.Registry;
@@ -24,7 +25,7 @@ internal sealed partial class ObjectRegistry
             var entry = store.Snapshot().Get(key) ?? throw StatusException.NotFound(resource.Kind, name);
             var old = StoredObject.Read(resource, entry);
             CheckPreconditions(resource, old, options);
-            admission.ValidateDelete(resource, old, context);
+            await AdmitDeleteAsync(resource, @namespace, old, context, cancellationToken);
 
             // Null: remove it now.
             var changed = Deleting(old, options);
@@ -49,6 +50,22 @@ internal sealed partial class ObjectRegistry
             }
         }
         throw StatusException.Modified(resource.Kind, name);
+    }
+
+    private async ValueTask AdmitDeleteAsync(
+        Resource resource, string @namespace, IKubeObject old, WriteContext context, CancellationToken cancellationToken)
+    {
+        var request = new AdmissionRequest
+        {
+            Resource = resource,
+            Operation = AdmissionOperation.Delete,
+            Namespace = @namespace,
+            Name = old.Metadata.Name,
+            Old = old,
+            Context = context,
+        };
+        await admission.AdmitAsync(request, cancellationToken);
+        await admission.ValidateAsync(request, cancellationToken);
     }
 
     /// <summary>Deletes what a list would show. Objects that go meanwhile are passed over.</summary>

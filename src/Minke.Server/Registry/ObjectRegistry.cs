@@ -38,7 +38,17 @@ internal sealed partial class ObjectRegistry(
             throw StatusException.InternalError("resourceVersion should not be set on objects to be created");
         if (!context.HasFinalManagers)
             value = ownership.Created(resource, value, context);
-        value = await admission.AdmitCreateAsync(resource, @namespace, value, context, cancellationToken);
+        var request = new AdmissionRequest
+        {
+            Resource = resource,
+            Operation = AdmissionOperation.Create,
+            Namespace = @namespace,
+            Name = value.Metadata.Name,
+            Object = value,
+            Context = context,
+        };
+        await admission.AdmitAsync(request, cancellationToken);
+        value = request.Object;
 
         var metadata = value.Metadata;
         var isGenerated = metadata.Name.Length == 0 && metadata.GenerateName.Length > 0;
@@ -62,7 +72,8 @@ internal sealed partial class ObjectRegistry(
             if (attempt == 1)
             {
                 Validate(resource, value, old: null);
-                admission.ValidateCreate(resource, @namespace, value, context);
+                request.Object = value;
+                await admission.ValidateAsync(request, cancellationToken);
                 context.Warnings.AddRange(resource.Behavior.Warnings(value, null));
                 if (KindSupport.WarningOf(resource.Kind) is { } idle)
                     context.Warnings.Add(idle);
@@ -219,6 +230,26 @@ internal sealed partial class ObjectRegistry(
             Generation = before.Generation,
             GenerateName = metadata.GenerateName.Length == 0 ? before.GenerateName : metadata.GenerateName,
         });
+        var request = new AdmissionRequest
+        {
+            Resource = resource,
+            Subresource = subresource,
+            Operation = AdmissionOperation.Update,
+            Namespace = @namespace,
+            Name = before.Name,
+            Object = value,
+            Old = old,
+            Context = context,
+        };
+        await admission.AdmitAsync(request, cancellationToken);
+        request.Object = PrepareAndValidate(resource, subresource, request.Object, old, context);
+        await admission.ValidateAsync(request, cancellationToken);
+        return request.Object;
+    }
+
+    private static IKubeObject PrepareAndValidate(Resource resource, string subresource, IKubeObject value, IKubeObject old, WriteContext context)
+    {
+        var before = old.Metadata;
         var behavior = resource.Behavior;
         if (subresource == "status")
         {
@@ -241,7 +272,6 @@ internal sealed partial class ObjectRegistry(
         }
         context.Warnings.AddRange(behavior.Dropped(value));
         value = behavior.PrepareForUpdate(value, old);
-        value = await admission.AdmitUpdateAsync(resource, subresource, @namespace, value, old, context, cancellationToken);
         if (behavior.CountsGeneration && behavior.SpecDiffers(value, old))
             value = value.WithMetadata(value.Metadata with { Generation = before.Generation + 1 });
         Validate(resource, value, old);
