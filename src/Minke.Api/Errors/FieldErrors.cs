@@ -57,6 +57,9 @@ public sealed class FieldErrors : IReadOnlyList<FieldError>
 
     public void Internal(FieldPath path, string detail) => Add("InternalError", path, "Internal error", detail);
 
+    /// <summary>One found elsewhere.</summary>
+    public void Add(FieldError error) => _errors.Add(error);
+
     /// <summary>One error as it is, several as <c>[a, b]</c>, repeats once.</summary>
     public string ToAggregate()
     {
