@@ -19,6 +19,7 @@ using Minke.Server.Access.Nodes;
 using Minke.Server.Access.Rbac;
 using Minke.Server.Admission;
 using Minke.Server.Apply;
+using Minke.Server.CustomResources;
 using Minke.Server.Discovery;
 using Minke.Server.Health;
 using Minke.Server.InProcess;
@@ -47,8 +48,10 @@ public sealed class ApiServer : IAsyncDisposable
     private readonly RequestHandler _handler;
     private readonly EventExpiry _expiry;
     private readonly PolicyReconciler _policy;
-    private Task _expiring = Task.CompletedTask;
     private readonly IReadOnlyList<OidcTokens> _providers;
+    private readonly DefinitionController _definitions;
+    private readonly ResourceCatalog _catalog;
+    private Task _working = Task.CompletedTask;
     private Task _restoring = Task.CompletedTask;
     private Task _fetching = Task.CompletedTask;
     private bool _isStarted;
@@ -74,6 +77,9 @@ public sealed class ApiServer : IAsyncDisposable
         var tokenRequests = new TokenRequests(registry, tokens);
         Client = new InProcessClient(registry, pods, tokenRequests, "minke");
 
+        _definitions = new DefinitionController(store, catalog, registry, ids, clock, loggers.CreateLogger<DefinitionController>());
+        _catalog = catalog;
+
         var resources = new ResourceHandler(registry, ids);
         var streams = new PodStreams(registry, options.Nodes, new StreamingEndpoints(new(), clock));
         var usage = new UsageMetrics(registry, options.Nodes);
@@ -88,7 +94,7 @@ public sealed class ApiServer : IAsyncDisposable
         };
         checks.AddRange(options.HealthChecks);
         _handler = new RequestHandler(
-            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry)), new VirtualResources(registry, pods, new AccessReviews(authorizer, policy, bearers, clock), usage),
+            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry), new CustomScale(registry)), new VirtualResources(registry, pods, new AccessReviews(authorizer, policy, bearers, clock), usage),
             new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
             new OpenApiDocuments(catalog, options.GitVersion, clock),
             new HealthEndpoints(checks), new ServerMetrics(store, catalog), authenticator,
@@ -99,6 +105,9 @@ public sealed class ApiServer : IAsyncDisposable
 
     /// <summary>The API without a socket; works from the start, and after <see cref="DisposeAsync"/> as long as the store does.</summary>
     public IApiClient Client { get; }
+
+    /// <summary>Every kind served at the moment: those built in, and those of CustomResourceDefinitions.</summary>
+    public IReadOnlyList<KindInfo> Kinds => [.. _catalog.All.Select(resource => resource.Kind)];
 
     /// <summary>Where it listens, once started.</summary>
     public IReadOnlyList<IPEndPoint> Endpoints { get; private set; } = [];
@@ -114,7 +123,7 @@ public sealed class ApiServer : IAsyncDisposable
         await listening;
         _fetching = Task.WhenAll(_providers.Select(provider => provider.RunAsync(_stopping.Token)));
         _restoring = _policy.RestoreAsync(_stopping.Token);
-        _expiring = _expiry.RunAsync(_stopping.Token);
+        _working = Task.WhenAll(_expiry.RunAsync(_stopping.Token), _definitions.RunAsync(_stopping.Token));
         Endpoints = [.. _kestrel.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses
             .Select(address => IPEndPoint.Parse(new Uri(address).Authority))];
     }
@@ -128,7 +137,7 @@ public sealed class ApiServer : IAsyncDisposable
             using var deadline = new CancellationTokenSource(StopWithin);
             await _kestrel.StopAsync(deadline.Token);
         }
-        await _expiring;
+        await _working;
         await _restoring;
         await _fetching;
         foreach (var provider in _providers)

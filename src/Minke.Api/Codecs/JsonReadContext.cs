@@ -78,7 +78,8 @@ public sealed class JsonReadContext
         reader.Skip();
     }
 
-    internal void AddStrictError(string error)
+    /// <summary>For readers that are not generated.</summary>
+    public void AddStrictError(string error)
     {
         _strictErrors ??= [];
         if (_strictErrors.Count < MaxStrictErrors && !_strictErrors.Contains(error))

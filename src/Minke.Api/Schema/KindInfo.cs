@@ -10,8 +10,11 @@ public sealed class KindInfo
 
     /// <summary>As in paths: <c>pods</c>.</summary>
     public required string Plural { get; init; }
-    public string Singular => Kind.ToLowerInvariant();
-    public string ListKind => Kind + "List";
+    public string Singular { get => field.Length > 0 ? field : Kind.ToLowerInvariant(); init; } = "";
+    public string ListKind { get => field.Length > 0 ? field : Kind + "List"; init; } = "";
+
+    /// <summary>Made at run time, by a CustomResourceDefinition.</summary>
+    public bool IsDynamic { get; init; }
 
     /// <summary><c>v1</c>, <c>apps/v1</c>.</summary>
     public string ApiVersion => Group.Length == 0 ? Version : Group + "/" + Version;

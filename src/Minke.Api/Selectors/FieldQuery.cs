@@ -56,14 +56,14 @@ public sealed class FieldQuery
         if (label == "metadata.name")
             return static value => value.Metadata.Name;
         // Upstream accepts metadata.namespace for cluster-scoped kinds of the default conversion too; it compares as empty.
-        if (label == "metadata.namespace" && (kind.IsNamespaced || kind.FieldLabels.Count == 0))
+        if (label == "metadata.namespace" && (kind.IsNamespaced || (kind.FieldLabels.Count == 0 && !kind.IsDynamic)))
             return static value => value.Metadata.Namespace;
         foreach (var known in kind.FieldLabels)
         {
             if (known.Name == label)
                 return known.Read;
         }
-        throw new FormatException(kind.FieldLabels.Count == 0
+        throw new FormatException(kind.FieldLabels.Count == 0 && !kind.IsDynamic
             ? $"\"{label}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
             : $"field label not supported: {label}");
     }

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Microsoft.AspNetCore.Http;
 using Minke.Api;
 using Minke.Api.Apidiscovery.V2;
@@ -8,7 +9,7 @@ using Minke.Server.Requests;
 
 namespace Minke.Server.Discovery;
 
-/// <summary>What this server serves: group by group, or all at once in the aggregated form. Made at start; nothing here changes.</summary>
+/// <summary>What this server serves: group by group, or all at once in the aggregated form, which is kept as long as the catalogue stays as it is.</summary>
 internal sealed class DiscoveryDocuments
 {
     private const string AggregatedType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -18,14 +19,20 @@ internal sealed class DiscoveryDocuments
     private readonly ServiceAccountTokens _tokens;
     private readonly Func<string> _address;
     private readonly string _version;
-    private readonly byte[] _coreAggregated;
-    private readonly byte[] _groupsAggregated;
+    private AggregatedDocuments? _aggregated;
 
     public DiscoveryDocuments(ResourceCatalog catalog, ServiceAccountTokens tokens, string version, Func<string> address)
     {
         (_catalog, _tokens, _version, _address) = (catalog, tokens, version, address);
-        _coreAggregated = Json.Write(Aggregated(isCore: true));
-        _groupsAggregated = Json.Write(Aggregated(isCore: false));
+    }
+
+    /// <summary>Both aggregated documents of one catalogue, with the hash clients remember them by.</summary>
+    private sealed record AggregatedDocuments(CatalogSnapshot Catalog, byte[] Core, byte[] Groups)
+    {
+        public string CoreTag { get; } = TagOf(Core);
+        public string GroupsTag { get; } = TagOf(Groups);
+
+        private static string TagOf(byte[] document) => $"\"{Convert.ToHexString(SHA512.HashData(document))}\"";
     }
 
     public async ValueTask<bool> TryHandleAsync(HttpContext http, string path)
@@ -35,10 +42,10 @@ internal sealed class DiscoveryDocuments
         switch (parts)
         {
             case ["api"] when isAggregated.Length > 0:
-                await Responses.BytesAsync(http, 200, isAggregated, _coreAggregated);
+                await AggregatedAsync(http, isAggregated, Documents.Core, Documents.CoreTag);
                 return true;
             case ["apis"] when isAggregated.Length > 0:
-                await Responses.BytesAsync(http, 200, isAggregated, _groupsAggregated);
+                await AggregatedAsync(http, isAggregated, Documents.Groups, Documents.GroupsTag);
                 return true;
             case ["api"]:
                 await PlainAsync(http, new APIVersions
@@ -48,15 +55,15 @@ internal sealed class DiscoveryDocuments
                 });
                 return true;
             case ["apis"]:
-                await PlainAsync(http, new APIGroupList { Groups = Groups().Select(Group).ToApiList() });
+                await PlainAsync(http, new APIGroupList { Groups = Catalog.Groups.Select(Group).ToApiList() });
                 return true;
-            case ["apis", var group] when Groups().Contains(group):
+            case ["apis", var group] when Catalog.Groups.Contains(group):
                 await PlainAsync(http, Group(group));
                 return true;
-            case ["api", var version] when _catalog.HasGroupVersion("", version):
+            case ["api", var version] when Catalog.HasGroupVersion("", version):
                 await PlainAsync(http, Resources("", version));
                 return true;
-            case ["apis", var group, var version] when group.Length > 0 && _catalog.HasGroupVersion(group, version):
+            case ["apis", var group, var version] when group.Length > 0 && Catalog.HasGroupVersion(group, version):
                 await PlainAsync(http, Resources(group, version));
                 return true;
             case ["version"]:
@@ -114,22 +121,43 @@ internal sealed class DiscoveryDocuments
         return "";
     }
 
-    private IEnumerable<string> Groups() => _catalog.All.Select(resource => resource.Kind.Group).Where(group => group.Length > 0).Distinct(StringComparer.Ordinal);
+    private CatalogSnapshot Catalog => _catalog.Current;
 
-    private IEnumerable<string> Versions(string group) =>
-        _catalog.All.Where(resource => resource.Kind.Group == group).Select(resource => resource.Kind.Version).Distinct(StringComparer.Ordinal)
-            .OrderBy(version => version.Contains("beta", StringComparison.Ordinal)).ThenByDescending(version => version, StringComparer.Ordinal);
+    /// <summary>Written when first asked for after a change; those who race write it twice.</summary>
+    private AggregatedDocuments Documents
+    {
+        get
+        {
+            var catalog = Catalog;
+            var known = Volatile.Read(ref _aggregated);
+            if (known is null || !ReferenceEquals(known.Catalog, catalog))
+                Volatile.Write(ref _aggregated, known = new(catalog, Json.Write(Aggregated(catalog, isCore: true)), Json.Write(Aggregated(catalog, isCore: false))));
+            return known;
+        }
+    }
+
+    private static async ValueTask AggregatedAsync(HttpContext http, string contentType, byte[] document, string tag)
+    {
+        http.Response.Headers.ETag = tag;
+        http.Response.Headers.Vary = "Accept";
+        if (!http.Request.Headers.IfNoneMatch.ToString().Split(',', StringSplitOptions.TrimEntries).Contains(tag))
+        {
+            await Responses.BytesAsync(http, 200, contentType, document);
+            return;
+        }
+        http.Response.StatusCode = StatusCodes.Status304NotModified;
+    }
 
     private APIGroup Group(string group)
     {
-        var versions = Versions(group).Select(version => new GroupVersionForDiscovery { GroupVersion = $"{group}/{version}", Version = version }).ToApiList();
+        var versions = Catalog.Versions(group).Select(version => new GroupVersionForDiscovery { GroupVersion = $"{group}/{version}", Version = version }).ToApiList();
         return new() { Name = group, Versions = versions, PreferredVersion = versions[0] };
     }
 
     private APIResourceList Resources(string group, string version)
     {
         var resources = new List<APIResource>();
-        foreach (var resource in Of(group, version))
+        foreach (var resource in Catalog.Of(group, version))
         {
             var kind = resource.Kind;
             resources.Add(new()
@@ -138,7 +166,7 @@ internal sealed class DiscoveryDocuments
                 SingularName = kind.Singular,
                 Namespaced = kind.IsNamespaced,
                 Kind = kind.Kind,
-                Verbs = kind.Verbs.ToApiList(),
+                Verbs = Verbs(resource),
                 ShortNames = kind.ShortNames.ToApiList(),
                 Categories = kind.Categories.ToApiList(),
             });
@@ -160,19 +188,25 @@ internal sealed class DiscoveryDocuments
         return new() { GroupVersion = group.Length == 0 ? version : $"{group}/{version}", Resources = resources.OrderBy(one => one.Name, StringComparer.Ordinal).ToApiList() };
     }
 
-    private APIGroupDiscoveryList Aggregated(bool isCore) => new()
+    /// <summary>Of a definition on its way out nothing is written any more.</summary>
+    private static ApiList<string> Verbs(Resource resource) => resource.Custom is { Definition.IsTerminating: true }
+        ? ["delete", "deletecollection", "get", "list", "watch"] : resource.Kind.Verbs.ToApiList();
+
+    private static APIGroupDiscoveryList Aggregated(CatalogSnapshot catalog, bool isCore) => new()
     {
-        Items = (isCore ? [""] : Groups()).Select(group => new APIGroupDiscovery
+        Items = (isCore ? [""] : catalog.Groups).Select(group => new APIGroupDiscovery
         {
             Metadata = new() { Name = group },
-            Versions = Versions(group).Select(version => new APIVersionDiscovery
+            Versions = catalog.Versions(group).Select(version => new APIVersionDiscovery
             {
                 Version = version,
                 Freshness = "Current",
-                Resources = Of(group, version).OrderBy(resource => resource.Kind.Plural, StringComparer.Ordinal).Select(resource => Aggregated(resource.Kind)).ToApiList(),
+                Resources = catalog.Of(group, version).OrderBy(resource => resource.Kind.Plural, StringComparer.Ordinal).Select(Aggregated).ToApiList(),
             }).ToApiList(),
         }).ToApiList(),
     };
+
+    private static APIResourceDiscovery Aggregated(Resource resource) => Aggregated(resource.Kind) with { Verbs = Verbs(resource) };
 
     private static APIResourceDiscovery Aggregated(KindInfo kind) => new()
     {
@@ -180,7 +214,6 @@ internal sealed class DiscoveryDocuments
         ResponseKind = new() { Group = kind.Group, Version = kind.Version, Kind = kind.Kind },
         Scope = kind.IsNamespaced ? "Namespaced" : "Cluster",
         SingularResource = kind.Singular,
-        Verbs = kind.Verbs.ToApiList(),
         ShortNames = kind.ShortNames.ToApiList(),
         Categories = kind.Categories.ToApiList(),
         Subresources = Served(kind).OrderBy(sub => sub.Name, StringComparer.Ordinal).Select(sub =>
@@ -194,9 +227,6 @@ internal sealed class DiscoveryDocuments
             };
         }).ToApiList(),
     };
-
-    private IEnumerable<Resource> Of(string group, string version) =>
-        _catalog.All.Where(resource => resource.Kind.Group == group && resource.Kind.Version == version);
 
     /// <summary>Gated ones are off; proxy is served once there is something behind it.</summary>
     public static IEnumerable<SubresourceInfo> Served(KindInfo kind) => kind.Subresources.Where(sub => sub.Gate.Length == 0 && sub.Name != "proxy");
@@ -214,10 +244,10 @@ internal sealed class DiscoveryDocuments
     private List<string> Paths()
     {
         var paths = new List<string> { "/.well-known/openid-configuration", "/api", "/api/v1", "/apis" };
-        foreach (var group in Groups().Order(StringComparer.Ordinal))
+        foreach (var group in Catalog.Groups.Order(StringComparer.Ordinal))
         {
             paths.Add("/apis/" + group);
-            paths.AddRange(Versions(group).Select(version => $"/apis/{group}/{version}"));
+            paths.AddRange(Catalog.Versions(group).Select(version => $"/apis/{group}/{version}"));
         }
         paths.AddRange(["/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"]);
         return paths;

@@ -73,7 +73,7 @@ internal sealed class ServerMetrics(IStateStore store, ResourceCatalog catalog)
         Line(text, "apiserver_current_inflight_requests", "request_kind=\"readOnly\"", _reads);
         Head(text, "apiserver_storage_objects", "gauge", "Number of stored objects at the time of last check split by kind.");
         var snapshot = store.Snapshot();
-        foreach (var resource in catalog.All.Where(resource => !resource.IsVirtual && resource.Conversion is null))
+        foreach (var resource in catalog.All.Where(resource => !resource.IsVirtual && (resource.Conversion is null || ReferenceEquals(resource.Kind, resource.StorageKind))))
         {
             var name = resource.Kind.Group.Length == 0 ? resource.Kind.Plural : $"{resource.Kind.Plural}.{resource.Kind.Group}";
             Line(text, "apiserver_storage_objects", $"resource=\"{name}\"", snapshot.Count(resource.Prefix));

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Minke.Api;
 using Minke.Api.Meta.V1;
+using Minke.Server.CustomResources;
+using Minke.Server.Registry;
 
 namespace Minke.Server.OpenApi;
 
@@ -24,6 +26,17 @@ internal sealed class DefinitionWriter(OpenApiVersion version, IReadOnlyList<str
 
     private readonly SortedDictionary<string, Action<Utf8JsonWriter>> _definitions = new(StringComparer.Ordinal);
 
+    /// <summary>The object of a resource. A custom one is written as its definition has it, which says more than its table.</summary>
+    public string Refer(Resource resource)
+    {
+        if (resource.Custom is not { } custom)
+            return Refer(resource.Kind.Schema);
+        var name = CustomTypes.NameOf(resource.Kind.Group, resource.Kind.Version, resource.Kind.Kind);
+        if (_definitions.TryAdd(name, writer => new CustomSchemaWriter(writer, version).WriteRoot(custom, ObjectMeta.TypeSchema.Name)))
+            Refer(ObjectMeta.TypeSchema);
+        return name;
+    }
+
     public string Refer(TypeSchema schema)
     {
         if (_definitions.TryAdd(schema.Name, writer => WriteStruct(writer, schema)))
@@ -35,12 +48,13 @@ internal sealed class DefinitionWriter(OpenApiVersion version, IReadOnlyList<str
     }
 
     /// <summary>The list of a kind: implied, in no table.</summary>
-    public string ReferList(KindInfo kind)
+    public string ReferList(Resource resource)
     {
-        var name = kind.Schema.Name + "List";
-        if (_definitions.TryAdd(name, writer => WriteList(writer, kind)))
+        var kind = resource.Kind;
+        var item = Refer(resource);
+        var name = item[..^kind.Kind.Length] + kind.ListKind;
+        if (_definitions.TryAdd(name, writer => WriteList(writer, kind, item)))
         {
-            Refer(kind.Schema);
             Refer(ListMeta.TypeSchema);
         }
         return name;
@@ -112,7 +126,7 @@ internal sealed class DefinitionWriter(OpenApiVersion version, IReadOnlyList<str
     private static IEnumerable<string> Names(TypeSchema schema) => schema.Fields.Select(field => field.JsonName)
         .Concat(schema.Kind.Length > 0 ? ["apiVersion", "kind"] : Array.Empty<string>()).Distinct().Order(StringComparer.Ordinal);
 
-    private void WriteList(Utf8JsonWriter writer, KindInfo kind)
+    private void WriteList(Utf8JsonWriter writer, KindInfo kind, string item)
     {
         writer.WriteStartObject();
         writer.WriteString("description"u8, $"A list of {kind.Kind} objects.");
@@ -125,7 +139,7 @@ internal sealed class DefinitionWriter(OpenApiVersion version, IReadOnlyList<str
         writer.WriteString("description"u8, "The objects, ordered by namespace and name.");
         writer.WriteString("type"u8, "array");
         writer.WriteStartObject("items"u8);
-        WriteReferenceMembers(writer, kind.Schema.Name, "{}", hasSiblings: false);
+        WriteReferenceMembers(writer, item, kind.IsDynamic ? null : "{}", hasSiblings: false);
         writer.WriteEndObject();
         writer.WriteEndObject();
         writer.WritePropertyName("kind"u8);
@@ -141,7 +155,7 @@ internal sealed class DefinitionWriter(OpenApiVersion version, IReadOnlyList<str
         writer.WriteEndObject();
     }
 
-    private static void WriteTypeMeta(Utf8JsonWriter writer, string name)
+    public static void WriteTypeMeta(Utf8JsonWriter writer, string name)
     {
         writer.WriteStartObject();
         writer.WriteString("description"u8, name == "kind"

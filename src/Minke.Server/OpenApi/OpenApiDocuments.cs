@@ -10,8 +10,9 @@ namespace Minke.Server.OpenApi;
 
 /// <summary>
 /// <c>/openapi/v3</c>: an index and one document a group-version; <c>/openapi/v2</c>: one document of everything. Written when first
-/// asked for, from the schema tables that <c>api/</c> became: kubectl explains from them, looks up which parameters the server
-/// understands and learns how lists are merged.
+/// asked for, from the schema tables that <c>api/</c> became and the schemas of CustomResourceDefinitions: kubectl explains from them,
+/// looks up which parameters the server understands and learns how lists are merged. A change of the catalogue makes anew only what
+/// it concerns.
 /// </summary>
 internal sealed class OpenApiDocuments
 {
@@ -25,42 +26,85 @@ internal sealed class OpenApiDocuments
     private readonly ResourceCatalog _catalog;
     private readonly string _version;
     private readonly TimeProvider _clock;
-    private readonly SortedDictionary<string, Lazy<OpenApiDocument>> _documents = new(StringComparer.Ordinal);
-    private readonly Lazy<OpenApiDocument> _index;
-    private readonly Lazy<OpenApiDocument> _version2;
-    private readonly Lazy<OpenApiDocument> _version2Protobuf;
+    private readonly Lock _lock = new();
+    // Replaced under _lock when the catalogue has changed.
+    private volatile DocumentSet? _current;
+
+    /// <summary>All documents of one catalogue. Of a group-version it also knows the resources it was made from.</summary>
+    private sealed class DocumentSet(CatalogSnapshot catalog)
+    {
+        public CatalogSnapshot Catalog { get; } = catalog;
+        public SortedDictionary<string, Lazy<OpenApiDocument>> Documents { get; } = new(StringComparer.Ordinal);
+        public Dictionary<string, Resource[]> Resources { get; } = new(StringComparer.Ordinal);
+        public required Lazy<OpenApiDocument> Index { get; set; }
+        public required Lazy<OpenApiDocument> Version2 { get; set; }
+        public required Lazy<OpenApiDocument> Version2Protobuf { get; set; }
+    }
 
     public OpenApiDocuments(ResourceCatalog catalog, string version, TimeProvider clock)
     {
         (_catalog, _version, _clock) = (catalog, version, clock);
-        AddDocument(".well-known/openid-configuration", operations => AddWellKnown(operations));
-        AddDocument("openid/v1/jwks", operations => AddKeySet(operations));
-        AddDocument("version", operations => AddVersion(operations));
+    }
+
+    private DocumentSet Current()
+    {
+        var catalog = _catalog.Current;
+        if (_current is { } known && ReferenceEquals(known.Catalog, catalog))
+            return known;
+        lock (_lock)
+        {
+            if (_current is null || !ReferenceEquals(_current.Catalog, catalog))
+                _current = Make(catalog, _current);
+            return _current;
+        }
+    }
+
+    private DocumentSet Make(CatalogSnapshot catalog, DocumentSet? before)
+    {
+        var set = new DocumentSet(catalog) { Index = null!, Version2 = null!, Version2Protobuf = null! };
+        AddDocument(".well-known/openid-configuration", AddWellKnown);
+        AddDocument("openid/v1/jwks", AddKeySet);
+        AddDocument("version", AddVersion);
         AddDocument("api", operations => operations.AddDocument("/api/", "getCoreAPIVersions", "core", "List the versions of the core group.", APIVersions.TypeSchema));
         AddDocument("apis", operations => operations.AddDocument("/apis/", "getAPIVersions", "apis", "List the API groups.", APIGroupList.TypeSchema));
-        foreach (var group in Groups())
+        foreach (var group in catalog.Groups)
             AddDocument("apis/" + group, operations => AddGroup(operations, group));
-        foreach (var (group, groupVersion) in GroupVersions())
-            AddDocument(ResourceOperations.RootOf(group, groupVersion).Trim('/'), operations => AddGroupVersion(operations, group, groupVersion));
-        _index = new(() => OpenApiDocument.Write(WriteIndex));
-        _version2 = new(() => OpenApiDocument.Write(WriteVersion2));
-        _version2Protobuf = new(() => OpenApiDocument.Of(SwaggerProtobuf.FromJson(_version2.Value.Plain())));
+        foreach (var (group, groupVersion) in catalog.GroupVersions)
+        {
+            var name = ResourceOperations.RootOf(group, groupVersion).Trim('/');
+            Resource[] resources = [.. catalog.Of(group, groupVersion)];
+            set.Resources[name] = resources;
+            if (before is not null && before.Resources.TryGetValue(name, out var old) && old.SequenceEqual(resources))
+                set.Documents[name] = before.Documents[name];
+            else
+                AddDocument(name, operations => AddGroupVersion(operations, catalog, group, groupVersion));
+        }
+        set.Index = new(() => OpenApiDocument.Write(writer => WriteIndex(writer, set)));
+        set.Version2 = new(() => OpenApiDocument.Write(writer => WriteVersion2(writer, catalog)));
+        set.Version2Protobuf = new(() => OpenApiDocument.Of(SwaggerProtobuf.FromJson(set.Version2.Value.Plain())));
+        return set;
+
+        void AddDocument(string name, Action<ResourceOperations> add) =>
+            set.Documents[name] = new(() => OpenApiDocument.Write(writer => WriteVersion3(writer, catalog, add)));
     }
 
     /// <returns>False for a path that is none of these documents.</returns>
     public async ValueTask<bool> TryHandleAsync(HttpContext http, string path)
     {
+        if (!path.StartsWith("/openapi/", StringComparison.Ordinal))
+            return false;
+        var set = Current();
         switch (path)
         {
             case "/openapi/v3" or Prefix:
-                await SendAsync(http, _index.Value, Json);
+                await SendAsync(http, set.Index.Value, Json);
                 return true;
             case "/openapi/v2":
                 var form = Accepted(http, Json, Protobuf2, OldProtobuf2);
-                await (form == Json ? SendAsync(http, _version2.Value, Json) : form.Length > 0 ? SendAsync(http, _version2Protobuf.Value, Protobuf2) : RefuseAsync(http));
+                await (form == Json ? SendAsync(http, set.Version2.Value, Json) : form.Length > 0 ? SendAsync(http, set.Version2Protobuf.Value, Protobuf2) : RefuseAsync(http));
                 return true;
             default:
-                if (!path.StartsWith(Prefix, StringComparison.Ordinal) || !_documents.TryGetValue(path[Prefix.Length..], out var document))
+                if (!path.StartsWith(Prefix, StringComparison.Ordinal) || !set.Documents.TryGetValue(path[Prefix.Length..], out var document))
                     return false;
                 await (Accepted(http, Json) == Json ? SendVersion3Async(http, path, document.Value) : RefuseAsync(http));
                 return true;
@@ -125,14 +169,6 @@ internal sealed class OpenApiDocuments
 
     private static ValueTask RefuseAsync(HttpContext http) => Responses.TextAsync(http, StatusCodes.Status406NotAcceptable, "");
 
-    private IEnumerable<string> Groups() =>
-        _catalog.All.Select(resource => resource.Kind.Group).Where(group => group.Length > 0).Distinct(StringComparer.Ordinal);
-
-    private IEnumerable<(string Group, string Version)> GroupVersions() =>
-        _catalog.All.Select(resource => (resource.Kind.Group, resource.Kind.Version)).Distinct();
-
-    private void AddDocument(string name, Action<ResourceOperations> add) => _documents.Add(name, new(() => OpenApiDocument.Write(writer => WriteVersion3(writer, add))));
-
     private static void AddWellKnown(ResourceOperations operations) => operations.AddPlain("/.well-known/openid-configuration/",
         "getServiceAccountIssuerOpenIDConfiguration", "WellKnown", "Who issues service account tokens, and where its keys are.", Json);
 
@@ -145,19 +181,19 @@ internal sealed class OpenApiDocuments
     private static void AddGroup(ResourceOperations operations, string group) => operations.AddDocument($"/apis/{group}/",
         $"get{ResourceOperations.Camel(group)}APIGroup", ResourceOperations.Tag(group, ""), "What this group has.", APIGroup.TypeSchema);
 
-    private void AddGroupVersion(ResourceOperations operations, string group, string version)
+    private static void AddGroupVersion(ResourceOperations operations, CatalogSnapshot catalog, string group, string version)
     {
         var camel = ResourceOperations.Camel(group) + char.ToUpperInvariant(version[0]) + version[1..];
         operations.AddDocument(ResourceOperations.RootOf(group, version), $"get{camel}APIResources", ResourceOperations.Tag(group, version),
             "List the resources of this group and version.", APIResourceList.TypeSchema);
-        foreach (var resource in _catalog.All.Where(resource => resource.Kind.Group == group && resource.Kind.Version == version))
+        foreach (var resource in catalog.Of(group, version))
             operations.Add(resource, DiscoveryDocuments.Served(resource.Kind));
     }
 
-    private void WriteIndex(Utf8JsonWriter writer)
+    private static void WriteIndex(Utf8JsonWriter writer, DocumentSet set)
     {
         writer.WriteStartObject("paths"u8);
-        foreach (var (name, document) in _documents)
+        foreach (var (name, document) in set.Documents)
         {
             writer.WriteStartObject(name);
             writer.WriteString("serverRelativeURL"u8, $"{Prefix}{name}?hash={document.Value.ETag}");
@@ -166,11 +202,11 @@ internal sealed class OpenApiDocuments
         writer.WriteEndObject();
     }
 
-    private void WriteVersion3(Utf8JsonWriter writer, Action<ResourceOperations> add)
+    private void WriteVersion3(Utf8JsonWriter writer, CatalogSnapshot catalog, Action<ResourceOperations> add)
     {
         writer.WriteString("openapi"u8, "3.0.0");
         WriteInfo(writer);
-        var definitions = NewDefinitions(OpenApiVersion.V3);
+        var definitions = NewDefinitions(catalog, OpenApiVersion.V3);
         var operations = new ResourceOperations(definitions);
         add(operations);
         WritePaths(writer, OpenApiVersion.V3, operations);
@@ -184,21 +220,21 @@ internal sealed class OpenApiDocuments
         writer.WriteEndObject();
     }
 
-    private void WriteVersion2(Utf8JsonWriter writer)
+    private void WriteVersion2(Utf8JsonWriter writer, CatalogSnapshot catalog)
     {
         writer.WriteString("swagger"u8, "2.0");
         WriteInfo(writer);
-        var definitions = NewDefinitions(OpenApiVersion.V2);
+        var definitions = NewDefinitions(catalog, OpenApiVersion.V2);
         var operations = new ResourceOperations(definitions);
         AddWellKnown(operations);
         AddKeySet(operations);
         AddVersion(operations);
         operations.AddDocument("/api/", "getCoreAPIVersions", "core", "List the versions of the core group.", APIVersions.TypeSchema);
         operations.AddDocument("/apis/", "getAPIVersions", "apis", "List the API groups.", APIGroupList.TypeSchema);
-        foreach (var group in Groups())
+        foreach (var group in catalog.Groups)
             AddGroup(operations, group);
-        foreach (var (group, version) in GroupVersions())
-            AddGroupVersion(operations, group, version);
+        foreach (var (group, version) in catalog.GroupVersions)
+            AddGroupVersion(operations, catalog, group, version);
         WritePaths(writer, OpenApiVersion.V2, operations);
         writer.WriteStartObject("definitions"u8);
         definitions.WriteAll(writer);
@@ -214,8 +250,8 @@ internal sealed class OpenApiDocuments
         writer.WriteEndArray();
     }
 
-    private DefinitionWriter NewDefinitions(OpenApiVersion version) =>
-        new(version, [.. GroupVersions().Select(one => one.Group.Length == 0 ? one.Version : $"{one.Group}/{one.Version}").Order(StringComparer.Ordinal)]);
+    private static DefinitionWriter NewDefinitions(CatalogSnapshot catalog, OpenApiVersion version) =>
+        new(version, [.. catalog.GroupVersions.Select(one => one.Group.Length == 0 ? one.Version : $"{one.Group}/{one.Version}").Order(StringComparer.Ordinal)]);
 
     private static void WritePaths(Utf8JsonWriter writer, OpenApiVersion version, ResourceOperations operations)
     {

@@ -13,6 +13,8 @@ internal sealed class ResourceOperations(DefinitionWriter definitions)
 {
     private static readonly string[] Forms = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
+    private static readonly string[] CustomForms = ["application/json", "application/yaml"];
+
     private static readonly string[] ListForms =
         [.. Forms, "application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
 
@@ -61,10 +63,12 @@ internal sealed class ResourceOperations(DefinitionWriter definitions)
             switch (verb)
             {
                 case "list":
-                    Add(collection, List(kind, kind.IsNamespaced));
+                    Add(collection, List(resource, kind.IsNamespaced));
                     if (kind.IsNamespaced)
-                        Add(root + kind.Plural, List(kind, isNamespaced: false));
+                        Add(root + kind.Plural, List(resource, isNamespaced: false));
                     break;
+                case "watch" when kind.IsDynamic:
+                    break; // Upstream has no such paths for custom kinds.
                 case "watch":
                     var rest = collection[root.Length..];
                     Add($"{root}watch/{rest}", Watch(kind, kind.IsNamespaced, isList: true));
@@ -112,14 +116,18 @@ internal sealed class ResourceOperations(DefinitionWriter definitions)
         operations.Add(operation);
     }
 
-    private Operation List(KindInfo kind, bool isNamespaced) => Of(kind, "get", "list") with
+    private Operation List(Resource resource, bool isNamespaced)
     {
-        Id = Id("list", kind, isNamespaced, "", kind.IsNamespaced && !isNamespaced ? "ForAllNamespaces" : ""),
-        Description = $"List objects of kind {kind.Kind}, or watch them.",
-        Parameters = [.. PathParameters(isNamespaced, hasName: false), .. Parameter.List],
-        Result = definitions.ReferList(kind),
-        Produces = kind.Verbs.Contains("watch") ? ListForms : Forms,
-    };
+        var kind = resource.Kind;
+        return Of(kind, "get", "list") with
+        {
+            Id = Id("list", kind, isNamespaced, "", kind.IsNamespaced && !isNamespaced ? "ForAllNamespaces" : ""),
+            Description = $"List objects of kind {kind.Kind}, or watch them.",
+            Parameters = [.. PathParameters(isNamespaced, hasName: false), .. Parameter.List],
+            Result = definitions.ReferList(resource),
+            Produces = kind.IsDynamic ? CustomForms : kind.Verbs.Contains("watch") ? ListForms : Forms,
+        };
+    }
 
     private Operation Watch(KindInfo kind, bool isNamespaced, bool isList) => Of(kind, "get", isList ? "watchlist" : "watch") with
     {
@@ -134,7 +142,7 @@ internal sealed class ResourceOperations(DefinitionWriter definitions)
     private Operation Plain(Resource resource, string verb)
     {
         var kind = resource.Kind;
-        var body = definitions.Refer(kind.Schema);
+        var body = definitions.Refer(resource);
         var operation = Verb(kind, verb, body);
         return operation with
         {
@@ -174,7 +182,7 @@ internal sealed class ResourceOperations(DefinitionWriter definitions)
             Parameters = Parameter.Patch,
             Body = definitions.ReferPatch(),
             IsBodyRequired = true,
-            Consumes = Requests.PatchBody.Types.Split(", "),
+            Consumes = (kind.IsDynamic ? Requests.PatchBody.CustomTypes : Requests.PatchBody.Types).Split(", "),
             Codes = [200, 201],
         },
         "deletecollection" => Of(kind, "delete", "deletecollection") with
@@ -196,7 +204,6 @@ internal sealed class ResourceOperations(DefinitionWriter definitions)
     {
         var kind = resource.Kind;
         var options = SubresourceOptions.GetValueOrDefault($"{kind.Plural}/{sub.Name}");
-        var own = sub.BodyKind.Length > 0 ? Kinds.SchemasByApiVersion[sub.BodyApiVersion].Select(make => make()).First(schema => schema.Kind == sub.BodyKind) : kind.Schema;
         var parameters = PathParameters(kind.IsNamespaced, hasName: true).Concat(options is null ? [] : Of(options)).ToList();
         foreach (var verb in sub.Verbs)
         {
@@ -209,7 +216,9 @@ internal sealed class ResourceOperations(DefinitionWriter definitions)
                 continue;
             }
             var isText = sub.Name == "log";
-            var body = isText ? "" : definitions.Refer(own);
+            var body = isText ? ""
+                : sub.BodyKind.Length == 0 ? definitions.Refer(resource)
+                : definitions.Refer(Kinds.SchemasByApiVersion[sub.BodyApiVersion].Select(make => make()).First(schema => schema.Kind == sub.BodyKind));
             var plain = Verb(kind, verb, body);
             Add(path, plain with
             {
@@ -217,7 +226,7 @@ internal sealed class ResourceOperations(DefinitionWriter definitions)
                 Description = $"{plain.Description[..plain.Description.IndexOf(' ', StringComparison.Ordinal)]} the {sub.Name} of a {kind.Kind}.",
                 Parameters = [.. parameters, .. plain.Parameters],
                 Result = body,
-                Produces = isText ? ["text/plain", .. Forms] : Forms,
+                Produces = isText ? ["text/plain", .. Forms] : kind.IsDynamic ? CustomForms : Forms,
                 Kind = sub.BodyKind.Length > 0 ? KindOf(sub.BodyApiVersion, sub.BodyKind) : (kind.Group, kind.Version, kind.Kind),
             });
         }
@@ -249,7 +258,7 @@ internal sealed class ResourceOperations(DefinitionWriter definitions)
         Id = "",
         Tag = Tag(kind.Group, kind.Version),
         Description = "",
-        Produces = Forms,
+        Produces = kind.IsDynamic ? CustomForms : Forms,
         Kind = (kind.Group, kind.Version, kind.Kind),
     };
 

@@ -1,7 +1,9 @@
 using Minke.Api;
+using Minke.Api.Apiextensions.V1;
 using Minke.Api.Core.V1;
 using Minke.Api.Meta.V1;
 using Minke.Server.Admission;
+using Minke.Server.CustomResources;
 using Minke.Store;
 
 namespace Minke.Server.Registry;
@@ -23,7 +25,7 @@ internal sealed partial class ObjectRegistry
         for (var attempt = 1; attempt <= UpdateAttempts; attempt++)
         {
             var entry = store.Snapshot().Get(key) ?? throw StatusException.NotFound(resource.Kind, name);
-            var old = StoredObject.Read(resource, entry);
+            var old = StoredObject.Read(resource, await PreparedAsync(resource, entry, cancellationToken));
             CheckPreconditions(resource, old, options);
             await AdmitDeleteAsync(resource, @namespace, old, context, cancellationToken);
 
@@ -41,12 +43,12 @@ internal sealed partial class ObjectRegistry
                     return new(old.WithMetadata(old.Metadata with { ResourceVersion = removed.Revision.ToString() }), null, IsRemoved: true);
                 continue;
             }
-            var stored = resource.Conversion is null ? changed : resource.Conversion.ToStored(changed);
+            var stored = await ToStoredAsync(resource, changed, cancellationToken);
             var result = await PutAsync(key, StoredObject.Encode(stored), entry.Modified, cancellationToken);
             if (result.Outcome == WriteOutcome.Committed)
             {
                 StoredObject.Remember(result.Entry!, stored);
-                return new(StoredObject.Read(resource, result.Entry!), result.Entry);
+                return new(StoredObject.Read(resource, await PreparedAsync(resource, result.Entry!, cancellationToken)), result.Entry);
             }
         }
         throw StatusException.Modified(resource.Kind, name);
@@ -75,7 +77,7 @@ internal sealed partial class ObjectRegistry
         var deleted = new List<IKubeObject>();
         foreach (var entry in store.Snapshot().Range(resource.ListPrefix(@namespace)))
         {
-            var value = StoredObject.Read(resource, entry);
+            var value = StoredObject.Read(resource, await PreparedAsync(resource, entry, cancellationToken));
             if (!query.Matches(value))
                 continue;
             try
@@ -103,6 +105,9 @@ internal sealed partial class ObjectRegistry
         }
         if (old is Namespace { Spec.Finalizers.IsEmpty: false })
             return old;
+        // Its objects go first; the finalizer sees to that.
+        if (old is CustomResourceDefinition { Metadata.DeletionTimestamp: null } definition)
+            return DefinitionStatus.Deleting(definition, clock.GetUtcNow());
 
         var metadata = old.Metadata;
         var isGraceful = old is Pod;

@@ -50,10 +50,19 @@ internal sealed partial class ObjectRegistry
         if (query.Fields.Name is { } name && startAfter is null && (!resource.IsNamespaced || @namespace.Length > 0))
         {
             var only = snapshot.Get(resource.Key(@namespace, name));
+            if (only is not null)
+                await PreparedAsync(resource, only, cancellationToken);
             var isMatch = only is not null && query.Matches(StoredObject.Read(resource, only));
             return new(isMatch ? [only!] : [], snapshot.Revision, "", null);
         }
-        return Take(resource, prefix, snapshot, startAfter, query);
+        if (resource.Conversion?.PrepareAsync is not { } prepare)
+            return Take(resource, prefix, snapshot, startAfter, query);
+        // What a selector looks at must have been converted.
+        if (!query.IsEverything)
+            await prepare([.. snapshot.Range(prefix, startAfter)], cancellationToken);
+        var list = Take(resource, prefix, snapshot, startAfter, query);
+        await prepare(list.Entries, cancellationToken);
+        return list;
     }
 
     /// <summary>Waits a little for a revision that has not been reached.</summary>

@@ -45,6 +45,8 @@ internal sealed partial class ObjectRegistry
 
         if (snapshot is not null)
         {
+            if (resource.Conversion?.PrepareAsync is { } prepareAll)
+                await prepareAll([.. snapshot.Range(prefix)], cancellationToken);
             yield return InitialState(resource, prefix, snapshot, query);
             if (isStreamingList && options.AllowWatchBookmarks)
                 yield return [new Notice(WatchEventType.Bookmark, null, snapshot.Revision, EndsInitialEvents: true)];
@@ -59,6 +61,8 @@ internal sealed partial class ObjectRegistry
                 yield break;
             var wait = options.AllowWatchBookmarks && nextBookmark < end ? nextBookmark - now : end - now;
             var batch = await ReadAsync(watch, wait < TimeSpan.Zero ? TimeSpan.Zero : wait, cancellationToken);
+            if (resource.Conversion?.PrepareAsync is { } prepare)
+                await prepare([.. batch.Changes.SelectMany(change => (Entry?[])[change.Previous, change.Current]).OfType<Entry>()], cancellationToken);
             var notices = new List<Notice>(batch.Changes.Count);
             foreach (var change in batch.Changes)
             {

@@ -28,6 +28,28 @@ internal sealed partial class ObjectRegistry(
     public Entry GetEntry(Resource resource, string @namespace, string name) =>
         store.Snapshot().Get(resource.Key(@namespace, name)) ?? throw StatusException.NotFound(resource.Kind, name);
 
+    /// <summary>Ready to be read, whoever converts.</summary>
+    public ValueTask<Entry> GetEntryAsync(Resource resource, string @namespace, string name, CancellationToken cancellationToken)
+    {
+        var entry = GetEntry(resource, @namespace, name);
+        return resource.Conversion?.PrepareAsync is null ? new(entry) : PreparedAsync(resource, entry, cancellationToken);
+    }
+
+    private static async ValueTask<Entry> PreparedAsync(Resource resource, Entry entry, CancellationToken cancellationToken)
+    {
+        if (resource.Conversion?.PrepareAsync is { } prepare)
+            await prepare([entry], cancellationToken);
+        return entry;
+    }
+
+    private static async ValueTask<IKubeObject> ToStoredAsync(Resource resource, IKubeObject value, CancellationToken cancellationToken) =>
+        resource.Conversion switch
+        {
+            null => value,
+            { ToStoredAsync: { } convert } => await convert(value, cancellationToken),
+            var conversion => conversion.ToStored(value),
+        };
+
     public IKubeObject? TryGet(Resource resource, string @namespace, string name) =>
         store.Snapshot().Get(resource.Key(@namespace, name)) is { } entry ? StoredObject.Read(resource, entry) : null;
 
@@ -87,16 +109,16 @@ internal sealed partial class ObjectRegistry(
             }
             else
             {
-                var stored = resource.Conversion is null ? value : resource.Conversion.ToStored(value);
+                var stored = await ToStoredAsync(resource, value, cancellationToken);
                 var result = await PutAsync(key, StoredObject.Encode(stored), Revision.None, cancellationToken);
                 if (result.Outcome == WriteOutcome.Committed)
                 {
                     stored = StoredObject.Remember(result.Entry!, stored);
-                    return new(resource.Conversion is null ? stored : StoredObject.Read(resource, result.Entry!), result.Entry, IsCreated: true);
+                    return new(resource.Conversion is null ? stored : StoredObject.Read(resource, await PreparedAsync(resource, result.Entry!, cancellationToken)), result.Entry, IsCreated: true);
                 }
             }
             if (!isGenerated)
-                throw StatusException.AlreadyExists(resource.Kind, name);
+                throw AlreadyExists(resource, name, store.Snapshot().Get(key));
             if (attempt == GenerateNameAttempts)
             {
                 throw StatusException.Of(
@@ -129,7 +151,7 @@ internal sealed partial class ObjectRegistry(
                 return await CreateAsync(resource, @namespace, created, context, cancellationToken);
             }
 
-            var old = StoredObject.Read(resource, entry);
+            var old = StoredObject.Read(resource, await PreparedAsync(resource, entry, cancellationToken));
             var value = WithNamespace(resource, change(old), @namespace);
             // Binding is the server's own doing, and nobody's field.
             if (!context.HasFinalManagers && subresource != "binding")
@@ -138,9 +160,9 @@ internal sealed partial class ObjectRegistry(
             var warned = context.Warnings.Count;
             value = await PrepareUpdateAsync(resource, subresource, @namespace, value, old, context, cancellationToken);
 
-            var stored = resource.Conversion is null ? value : resource.Conversion.ToStored(value);
+            var stored = await ToStoredAsync(resource, value, cancellationToken);
             var encoded = StoredObject.Encode(stored);
-            if (encoded.AsSpan().SequenceEqual(entry.Value.Span) || IsOnlyLater(stored, encoded, entry, old))
+            if (StoredObject.IsSame(encoded, entry) || IsOnlyLater(stored, encoded, entry, old))
                 return new(old, entry);
             var isLast = IsLastUpdate(value, old);
             if (context.IsDryRun)
@@ -154,7 +176,7 @@ internal sealed partial class ObjectRegistry(
                 if (isLast)
                     return new(value.WithMetadata(value.Metadata with { ResourceVersion = result.Revision.ToString() }), null, IsRemoved: true);
                 stored = StoredObject.Remember(result.Entry!, stored);
-                return new(resource.Conversion is null ? stored : StoredObject.Read(resource, result.Entry!), result.Entry);
+                return new(resource.Conversion is null ? stored : StoredObject.Read(resource, await PreparedAsync(resource, result.Entry!, cancellationToken)), result.Entry);
             }
             if (attempt >= (isPatch ? PatchAttempts : UpdateAttempts) || !(isPatch || isUnconditional))
                 throw StatusException.Modified(resource.Kind, name);
@@ -168,7 +190,7 @@ internal sealed partial class ObjectRegistry(
     /// </summary>
     private static bool IsOnlyLater(IKubeObject value, byte[] encoded, Entry entry, IKubeObject old) =>
         encoded.Length == entry.Value.Length && Managers.SameButForTime(value.Metadata.ManagedFields, old.Metadata.ManagedFields)
-        && StoredObject.Encode(value.WithMetadata(value.Metadata with { ManagedFields = old.Metadata.ManagedFields })).AsSpan().SequenceEqual(entry.Value.Span);
+        && StoredObject.IsSame(StoredObject.Encode(value.WithMetadata(value.Metadata with { ManagedFields = old.Metadata.ManagedFields })), entry);
 
     /// <summary>An apply of what is not there yet.</summary>
     private async Task<Written> CreateAppliedAsync(
@@ -297,7 +319,7 @@ internal sealed partial class ObjectRegistry(
         old.Metadata.DeletionTimestamp is not null && value.Metadata.Finalizers.IsEmpty
         && (old is Minke.Api.Core.V1.Namespace
             ? value is Minke.Api.Core.V1.Namespace { Spec.Finalizers.IsEmpty: true }
-            : old.Metadata.DeletionGracePeriodSeconds == 0);
+            : old.Metadata.DeletionGracePeriodSeconds is null or 0);
 
     /// <summary>Objects that carry another namespace than the request names are refused.</summary>
     private static IKubeObject WithNamespace(Resource resource, IKubeObject value, string @namespace)
@@ -337,6 +359,14 @@ internal sealed partial class ObjectRegistry(
         {
             throw StatusException.ServiceUnavailable(e.Message);
         }
+    }
+
+    /// <summary>As upstream, it says so when what is there is on its way out.</summary>
+    private static StatusException AlreadyExists(Resource resource, string name, Entry? existing)
+    {
+        var taken = StatusException.AlreadyExists(resource.Kind, name);
+        return existing?.Decoded(resource.DecodeStored).Metadata.DeletionTimestamp is null
+            ? taken : new StatusException(taken.Status with { Message = "object is being deleted: " + taken.Status.Message });
     }
 
     private static string Qualified(Resource resource) =>

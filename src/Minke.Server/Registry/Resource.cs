@@ -1,4 +1,5 @@
 using Minke.Api;
+using Minke.Server.CustomResources;
 using Minke.Store;
 
 namespace Minke.Server.Registry;
@@ -33,9 +34,15 @@ internal sealed class Resource
     /// <summary>Not stored: every request is answered by its own code.</summary>
     public bool IsVirtual { get; init; }
 
+    /// <summary>The version of a CustomResourceDefinition that this is; null for kinds that are built in.</summary>
+    public CustomVersion? Custom { get; init; }
+
     public bool IsNamespaced => Kind.IsNamespaced;
 
     public string Key(string @namespace, string name) => IsNamespaced ? string.Concat(Prefix, @namespace, "/", name) : Prefix + name;
+
+    /// <summary>Whether the stored JSON is what is served.</summary>
+    public bool ServesAsStored(Entry entry) => Conversion is null || Conversion.IsServedAsStored(entry);
 
     /// <summary>Of a list: one namespace, or all when empty.</summary>
     public string ListPrefix(string @namespace) => IsNamespaced && @namespace.Length > 0 ? string.Concat(Prefix, @namespace, "/") : Prefix;
@@ -43,4 +50,14 @@ internal sealed class Resource
     public override string ToString() => Kind.ToString();
 }
 
-internal sealed record ObjectConversion(Func<IKubeObject, IKubeObject> FromStored, Func<IKubeObject, IKubeObject> ToStored);
+internal sealed record ObjectConversion(Func<IKubeObject, IKubeObject> FromStored, Func<IKubeObject, IKubeObject> ToStored)
+{
+    /// <summary>Whether there is nothing to convert: the bytes can be sent as they are.</summary>
+    public Func<Entry, bool> IsServedAsStored { get; init; } = static _ => false;
+
+    /// <summary>Set where somebody else converts: asks for all entries that are about to be read, before they are.</summary>
+    public Func<IReadOnlyList<Entry>, CancellationToken, Task>? PrepareAsync { get; init; }
+
+    /// <summary>Set where somebody else converts; instead of <see cref="ToStored"/>.</summary>
+    public Func<IKubeObject, CancellationToken, Task<IKubeObject>>? ToStoredAsync { get; init; }
+}

@@ -2,11 +2,14 @@ using Minke.Api;
 
 namespace Minke.Server.Registry;
 
-/// <summary>Every resource this server serves, by group, version and plural name, in discovery's order.</summary>
+/// <summary>
+/// Every resource this server serves. What is built in stays; what CustomResourceDefinitions add comes and goes, each time as a new
+/// snapshot, so that a reader never sees half a change.
+/// </summary>
 internal sealed class ResourceCatalog
 {
-    private readonly Dictionary<(string Group, string Version, string Plural), Resource> _byName = [];
-    private readonly Dictionary<KindInfo, Resource> _byKind = [];
+    private readonly List<Resource> _builtIn = [];
+    private volatile CatalogSnapshot _current;
 
     // What upstream's strategies say of each kind (pkg/registry/*/strategy.go); the defaults of Resource hold for the others.
     private static readonly HashSet<string> NoUnconditionalUpdate =
@@ -38,23 +41,31 @@ internal sealed class ResourceCatalog
     {
         foreach (var kind in kinds)
             Add(kind);
+        _current = new CatalogSnapshot([.. _builtIn]);
     }
 
-    public List<Resource> All { get; } = [];
+    /// <summary>All there is at the moment; the same instance as long as nothing changes.</summary>
+    public CatalogSnapshot Current => _current;
+    public IReadOnlyList<Resource> All => _current.All;
 
-    public Resource? Find(string group, string version, string plural) => _byName.GetValueOrDefault((group, version, plural));
+    public Resource? Find(string group, string version, string plural) => _current.Find(group, version, plural);
 
-    public Resource? Find(KindInfo kind) => _byKind.GetValueOrDefault(kind);
+    public Resource? Find(KindInfo kind) => _current.Find(kind);
 
     /// <summary>The resource that shows the same objects in another version; null when there is none.</summary>
     public Resource? OfVersion(Resource resource, string apiVersion)
     {
         if (resource.Kind.ApiVersion == apiVersion)
             return resource;
-        return All.Find(other => other.Prefix == resource.Prefix && other.Kind.ApiVersion == apiVersion && other.Kind.Kind == resource.Kind.Kind);
+        return All.FirstOrDefault(other => other.Prefix == resource.Prefix && other.Kind.ApiVersion == apiVersion && other.Kind.Kind == resource.Kind.Kind);
     }
 
-    public bool HasGroupVersion(string group, string version) => All.Exists(resource => resource.Kind.Group == group && resource.Kind.Version == version);
+    /// <summary>Puts these in the place of all custom resources there were. One that has the name of a built-in one is not served.</summary>
+    public void Replace(IEnumerable<Resource> custom)
+    {
+        var names = _builtIn.Select(resource => (resource.Kind.Group, resource.Kind.Version, resource.Kind.Plural)).ToHashSet();
+        _current = new CatalogSnapshot([.. _builtIn, .. custom.Where(resource => names.Add((resource.Kind.Group, resource.Kind.Version, resource.Kind.Plural)))]);
+    }
 
     private void Add(KindInfo kind)
     {
@@ -75,8 +86,6 @@ internal sealed class ResourceCatalog
             ReturnsDeleted = ReturnDeleted.Contains(name),
             IsVirtual = NotStored.Contains(name),
         };
-        All.Add(resource);
-        _byName.Add((kind.Group, kind.Version, kind.Plural), resource);
-        _byKind.Add(kind, resource);
+        _builtIn.Add(resource);
     }
 }

@@ -30,7 +30,7 @@ internal readonly record struct MediaType(BodyFormat Format, Projection Projecti
 
     /// <summary>The most wanted of the accepted forms that we have; a client that names none takes JSON.</summary>
     /// <exception cref="StatusException">406.</exception>
-    public static MediaType Negotiate(string accept, bool isWatch = false)
+    public static MediaType Negotiate(string accept, bool isWatch = false, bool hasProtobuf = true)
     {
         if (accept.Length == 0 || accept is "application/json" or "*/*")
             return default;
@@ -38,7 +38,8 @@ internal readonly record struct MediaType(BodyFormat Format, Projection Projecti
         var ordered = clauses.Length == 1 ? clauses : [.. clauses.OrderByDescending(Quality).ThenBy(clause => clause.StartsWith("*/", StringComparison.Ordinal))];
         foreach (var clause in ordered)
         {
-            if (Read(clause) is not { } type)
+            // Metadata alone has a protobuf form for every kind; custom objects have none.
+            if (Read(clause) is not { } type || (!hasProtobuf && type is { Format: BodyFormat.Protobuf, Projection: Projection.None }))
                 continue;
             // YAML has no frames to stream in, and upstream looks no further than the first form that fits.
             return isWatch && type.Format == BodyFormat.Yaml ? throw NotAcceptable(AcceptedStreams) : type;

@@ -12,6 +12,7 @@ internal static class ObjectDecoder
 {
     private const string SchemeName = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30";
     private const int SummaryLength = 30;
+    private const string NoProtobuf = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
 
     /// <summary>Decoded and with its defaults.</summary>
     /// <exception cref="StatusException">400: not JSON, another kind, a wrong type, or under Strict a field that is unknown.</exception>
@@ -19,7 +20,7 @@ internal static class ObjectDecoder
     {
         var kind = resource.Kind;
         if (format == BodyFormat.Protobuf)
-            return WithDefaults(resource, DecodeProto(kind, body));
+            return resource.Custom is null ? WithDefaults(resource, DecodeProto(kind, body)) : throw StatusException.UnsupportedMediaType(NoProtobuf);
         var json = format == BodyFormat.Yaml ? FromYaml(kind, body) : body;
         var (apiVersion, kindName) = ReadType(kind, json, body);
         return WithDefaults(resource, ReadJson(kind, json, apiVersion, kindName, validation, context));
@@ -142,6 +143,8 @@ internal static class ObjectDecoder
             // The second is what the reader says to text that is no UTF-8.
             throw Unrecognized(kind, "couldn't get version/kind; json parse error: " + GoJsonError.Of(json), body);
         }
+        if (kind.IsDynamic && kindName.Length == 0)
+            throw Unrecognized(kind, $"Object 'Kind' is missing in '{Encoding.UTF8.GetString(body)}'", body);
         if (apiVersion.Length == 0)
             apiVersion = kind.ApiVersion;
         if (kindName.Length == 0)
@@ -154,6 +157,8 @@ internal static class ObjectDecoder
     {
         if (apiVersion == kind.ApiVersion && kindName == kind.Kind)
             return;
+        if (kind.IsDynamic)
+            throw WrongType(kind, apiVersion, kindName);
         if (Kinds.Find(apiVersion, kindName) is not { } other)
             throw CannotBeHandled(kind, apiVersion, kindName, $"no kind \"{kindName}\" is registered for version \"{apiVersion}\" in scheme \"{SchemeName}\"");
         if (other.Kind == kind.Kind && other.Group == kind.Group)
@@ -162,6 +167,16 @@ internal static class ObjectDecoder
                 $"the API version in the data ({apiVersion}) does not match the expected API version ({kind.ApiVersion})");
         }
         throw CannotBeHandled(kind, apiVersion, kindName, $"converting ({GoName(other)}) to ({GoInternalName(kind)}): unknown conversion");
+    }
+
+    /// <summary>Custom objects of another version are refused when read, those of another kind when validated.</summary>
+    private static StatusException WrongType(KindInfo kind, string apiVersion, string kindName)
+    {
+        if (apiVersion != kind.ApiVersion)
+            return StatusException.BadRequest($"the API version in the data ({apiVersion}) does not match the expected API version ({kind.ApiVersion})");
+        var errors = new FieldErrors();
+        errors.Invalid("kind", kindName, $"must be {kind.Kind}");
+        return StatusException.Invalid(kind, "", errors);
     }
 
     private static StatusException CannotBeHandled(KindInfo kind, string apiVersion, string kindName, string why) =>

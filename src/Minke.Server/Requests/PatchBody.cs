@@ -13,6 +13,8 @@ internal static class PatchBody
 {
     public const string Types = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml";
 
+    public const string CustomTypes = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+
     private static readonly JsonDocumentOptions DocumentOptions = new() { MaxDepth = 128 };
 
     /// <exception cref="StatusException">415.</exception>
@@ -28,6 +30,8 @@ internal static class PatchBody
     /// <exception cref="StatusException">400: the patch is not JSON.</exception>
     public static Func<IKubeObject?, IKubeObject> Change(Resource resource, ApiPatch patch, FieldValidation validation, WriteContext context)
     {
+        if (patch.Kind == PatchKind.StrategicMerge && resource.Custom is not null)
+            throw Unsupported(resource);
         try
         {
             JsonNode.Parse(patch.Body, documentOptions: DocumentOptions);
@@ -111,6 +115,9 @@ internal static class PatchBody
         return StatusException.Invalid("", "", "", errors);
     }
 
-    private static StatusException Unsupported() =>
-        StatusException.UnsupportedMediaType($"the body of the request was in an unknown format - accepted media types include: {Types}");
+    private static StatusException Unsupported() => Unsupported(null);
+
+    /// <summary>415. Custom objects have no struct tags that say how to merge.</summary>
+    public static StatusException Unsupported(Resource? resource) => StatusException.UnsupportedMediaType(
+        $"the body of the request was in an unknown format - accepted media types include: {(resource?.Custom is null ? Types : CustomTypes)}");
 }

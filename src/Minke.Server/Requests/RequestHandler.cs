@@ -131,6 +131,8 @@ internal sealed partial class RequestHandler(
         if (resource.IsNamespaced && target.Namespace.Length == 0 && (target.Name.Length > 0 || verb is not ("list" or "watch")))
             throw target.Name.Length == 0 ? MethodNotAllowed() : StatusException.NoResource();
 
+        if (resource.Custom is { Warning.Length: > 0 } custom)
+            Responses.Warn(http, [custom.Warning]);
         var request = new ApiRequest
         {
             Http = http,
@@ -226,7 +228,7 @@ internal sealed partial class RequestHandler(
 
     private static MediaType MediaOf(HttpContext http, Resource resource, string verb)
     {
-        var media = MediaType.Negotiate(http.Request.Headers.Accept.ToString(), verb == "watch");
+        var media = MediaType.Negotiate(http.Request.Headers.Accept.ToString(), verb == "watch", hasProtobuf: resource.Custom is null);
         if (verb == "watch")
             return media with { IsPretty = false }; // A frame is a line.
         if (media.Projection is Projection.PartialMetadata or Projection.PartialMetadataList)

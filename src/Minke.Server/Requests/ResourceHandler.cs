@@ -11,18 +11,12 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
     // Upstream's --min-request-timeout: a watch without one lasts between this and twice this.
     private static readonly TimeSpan MinWatch = TimeSpan.FromMinutes(30);
 
-    public ValueTask GetAsync(ApiRequest request)
+    public async ValueTask GetAsync(ApiRequest request)
     {
         var options = QueryValues.Read(request.Http, GetOptions.FromQuery);
         if (ListQuery.ParseRevision(options.ResourceVersion) is { Value: > 0 } revision && revision > registry.Store.CurrentRevision)
-            return GetWhenFreshAsync(request, revision);
-        return Responses.EntryAsync(request, 200, registry.GetEntry(request.Resource, request.Namespace, request.Name));
-    }
-
-    private async ValueTask GetWhenFreshAsync(ApiRequest request, Minke.Store.Revision revision)
-    {
-        await registry.WaitForAsync(revision, request.Cancelled);
-        await Responses.EntryAsync(request, 200, registry.GetEntry(request.Resource, request.Namespace, request.Name));
+            await registry.WaitForAsync(revision, request.Cancelled);
+        await Responses.EntryAsync(request, 200, await registry.GetEntryAsync(request.Resource, request.Namespace, request.Name, request.Cancelled));
     }
 
     public async ValueTask ListAsync(ApiRequest request)
@@ -44,10 +38,14 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
         var output = response.BodyWriter;
         var writer = new WatchWriter(request, output);
         var isStarted = false;
+        // A custom resource that is changed or taken away ends its watches; clients begin anew where they were.
+        using var either = request.Resource.Custom is { } custom
+            ? CancellationTokenSource.CreateLinkedTokenSource(request.Cancelled, custom.Definition.Retired) : null;
+        var cancelled = either?.Token ?? request.Cancelled;
         try
         {
-            await using var batches = registry.WatchAsync(request.Resource, request.Namespace, query, timeout, request.Cancelled)
-                .GetAsyncEnumerator(request.Cancelled);
+            await using var batches = registry.WatchAsync(request.Resource, request.Namespace, query, timeout, cancelled)
+                .GetAsyncEnumerator(cancelled);
             while (true)
             {
                 var next = batches.MoveNextAsync();
@@ -77,10 +75,16 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
             writer.WriteError(e.Status);
             await output.FlushAsync(request.Cancelled);
         }
+        catch (OperationCanceledException) when (either is not null && !request.Cancelled.IsCancellationRequested)
+        {
+            // The definition has changed: a plain end.
+        }
     }
 
     public async ValueTask CreateAsync(ApiRequest request)
     {
+        if (request.Resource.Custom is { Definition.IsTerminating: true })
+            throw CreatedWhileTerminating(request.Resource.Kind);
         var options = QueryValues.Read(request.Http, CreateOptions.FromQuery);
         var context = request.Context(options.DryRun, options.FieldManager, options.FieldValidation);
         var body = await request.BodyAsync();
@@ -149,6 +153,9 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
             Preconditions = query.String("preconditions.uid") is { Length: > 0 } uid ? new() { Uid = uid } : null,
         });
     }
+
+    private static StatusException CreatedWhileTerminating(KindInfo kind) => StatusException.Of(
+        405, StatusReason.MethodNotAllowed, "create not allowed while custom resource definition is terminating", new() { Group = kind.Group, Kind = kind.Plural });
 
     public static void CheckName(ApiRequest request, IKubeObject value)
     {

@@ -26,7 +26,7 @@ internal static class Responses
 
     public static ValueTask EntryAsync(ApiRequest request, int code, Entry entry)
     {
-        if (request.Media != default || request.Resource.Conversion is not null)
+        if (request.Media != default || !request.Resource.ServesAsStored(entry))
             return ObjectAsync(request, code, StoredObject.Read(request.Resource, entry));
         var length = StoredObject.JsonLength(entry, entry.Modified);
         if (length > GzipAbove && AcceptsGzip(request.Http))
@@ -76,7 +76,7 @@ internal static class Responses
         var media = request.Media;
         var resource = request.Resource;
         var metadata = new ListMeta { ResourceVersion = list.Revision.ToString(), Continue = list.Continue, RemainingItemCount = list.Remaining };
-        if (media == default && resource.Conversion is null && !WantsGzip(request.Http, list))
+        if (media == default && list.Entries.TrueForAll(resource.ServesAsStored) && !WantsGzip(request.Http, list))
         {
             await StoredListAsync(request, list, metadata);
             return;
@@ -161,8 +161,10 @@ internal static class Responses
     {
         if (warnings.Count == 0)
             return;
-        http.Response.Headers.Warning = warnings.Distinct(StringComparer.Ordinal)
-            .Select(text => $"299 - \"{Quoted(text)}\"").ToArray();
+        var header = http.Response.Headers.Warning;
+        foreach (var text in warnings.Distinct(StringComparer.Ordinal))
+            header = Microsoft.Extensions.Primitives.StringValues.Concat(header, $"299 - \"{Quoted(text)}\"");
+        http.Response.Headers.Warning = header;
     }
 
     private static string Quoted(string text)

@@ -26,7 +26,7 @@ internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output
             WatchEventType.Deleted => "DELETED"u8,
             _ => "BOOKMARK"u8,
         };
-        if (notice.Entry is { } entry && request.Media == default && resource.Conversion is null)
+        if (notice.Entry is { } entry && request.Media == default && resource.ServesAsStored(entry))
         {
             Begin(type);
             StoredObject.WriteJson(output, entry, notice.Revision);

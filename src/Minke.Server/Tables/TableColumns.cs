@@ -19,14 +19,16 @@ internal static partial class TableColumns
 
     public static IReadOnlyList<TableColumn> For(KindInfo kind) => ByKind.GetValueOrDefault(kind) ?? OfWorkloads.GetValueOrDefault(kind) ?? OfClusters.GetValueOrDefault(kind) ?? Default;
 
-    private static TableColumn Name => new("Name", "string", "name", 0, static (value, _) => value.Metadata.Name)
+    public static TableColumn Name => new("Name", "string", "name", 0, static (value, _) => value.Metadata.Name)
     {
         Description = "Name must be unique within a namespace. Is required when creating resources.",
     };
 
+    public const string AgeDescription = "CreationTimestamp is a timestamp representing the server time when this object was created.";
+
     private static TableColumn Age => new("Age", "string", "", 0, static (value, now) => Ages.Since(value.Metadata.CreationTimestamp, now))
     {
-        Description = "CreationTimestamp is a timestamp representing the server time when this object was created.",
+        Description = AgeDescription,
     };
 
     private static TableColumn Text<T>(string name, Func<T, object?> cell, int priority = 0) where T : class, IKubeObject =>

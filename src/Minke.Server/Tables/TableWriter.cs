@@ -11,7 +11,7 @@ internal static class TableWriter
 {
     public static void Write(Utf8JsonWriter writer, ApiRequest request, IEnumerable<IKubeObject> items, ListMeta metadata, bool withColumns)
     {
-        var columns = TableColumns.For(request.Resource.Kind);
+        var columns = request.Resource.Custom?.Columns ?? TableColumns.For(request.Resource.Kind);
         writer.WriteStartObject();
         writer.WriteString("kind"u8, "Table");
         writer.WriteString("apiVersion"u8, request.Media.MetaVersion);
@@ -76,6 +76,9 @@ internal static class TableWriter
                     writer.WriteNumberValue(number);
                     break;
                 case int number:
+                    writer.WriteNumberValue(number);
+                    break;
+                case double number:
                     writer.WriteNumberValue(number);
                     break;
                 case var other:

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Minke.Api;
 using Minke.Api.Meta.V1;
+using Minke.Server.CustomResources;
 using Minke.Server.Registry;
 using Minke.Server.Requests;
 
@@ -197,6 +198,9 @@ internal sealed class FieldOwnership(ResourceCatalog catalog, TimeProvider clock
             if (ownership._catalog.OfVersion(resource, value.ApiVersion) is not { } from || ownership._catalog.OfVersion(resource, apiVersion) is not { } to)
                 return null;
             var decoded = from.Kind.ReadJson(value.Json.Span);
+            // A webhook is not asked for this: fields of the same name are taken for the same.
+            if (to.Custom is { } custom)
+                return ownership.Typed(to, custom.Fit((CustomObject)decoded));
             var stored = from.Conversion is null ? decoded : from.Conversion.ToStored(decoded);
             return ownership.Typed(to, to.Conversion is null ? stored : to.Conversion.FromStored(stored));
         }

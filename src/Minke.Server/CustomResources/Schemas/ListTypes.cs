@@ -32,7 +32,7 @@ internal static class ListTypes
                 break;
             case JsonArray items:
                 if (schema.ListType == "set")
-                    Repeats(items, [.. items.Select(Text)], items, path, errors);
+                    Repeats(items, [.. items.Select(Text)], [.. items], path, errors);
                 else if (schema.ListType == "map")
                     ValidateMap(items, schema, path, errors);
                 for (var i = 0; i < items.Count && schema.Items is not null; i++)

@@ -29,6 +29,8 @@ internal sealed class StructuralSchema
         Not = source.Not is { } not ? new(not, preservesEverything: false) : null;
         Enum = source.Enum.IsEmpty ? [] : [.. source.Enum.Select(one => JsonTree.Parse(one.Utf8.IsEmpty ? "null"u8 : one.Utf8))];
         Pattern = source.Pattern.Length > 0 ? new GoPattern(source.Pattern) : null;
+        HasDefaults = source.Default is { IsNull: false } || Properties.Values.Any(property => property.HasDefaults)
+            || Additional is { HasDefaults: true } || Items is { HasDefaults: true };
         ListMapKeys = [.. source.XKubernetesListMapKeys];
         if (source.Default is { IsNull: false } standard)
         {
@@ -63,6 +65,8 @@ internal sealed class StructuralSchema
 
     /// <summary>Null for none; to be cloned before it is used.</summary>
     public JsonNode? Default { get; }
+    /// <summary>Here or below.</summary>
+    public bool HasDefaults { get; }
     public string[] ListMapKeys { get; }
     public string ListType => Source.XKubernetesListType ?? "";
     public string MapType => Source.XKubernetesMapType ?? "";

@@ -1,0 +1,267 @@
+using Microsoft.Extensions.Logging;
+using Minke.Api;
+using Minke.Api.Apiextensions.V1;
+using Minke.Api.Meta.V1;
+using Minke.Client;
+using Minke.Server.Access;
+using Minke.Server.Registry;
+using Minke.Server.Webhooks;
+using Minke.Store;
+using ConditionStatus = Minke.Api.Apiextensions.V1.ConditionStatus;
+using ConditionType = Minke.Api.Apiextensions.V1.CustomResourceDefinitionConditionType;
+
+namespace Minke.Server.CustomResources;
+
+/// <summary>
+/// Makes definitions what they ask for: gives them their names, serves their kinds, says so, and empties them when they go. A kind is
+/// in the catalogue, and so in discovery and OpenAPI, before its definition says Established.
+/// </summary>
+/// <remarks>One worker: names are given one at a time. It writes past admission and validation, which are for what users change.</remarks>
+internal sealed partial class DefinitionController : IReconciler
+{
+    // How often the remaining objects of a definition on its way out are counted.
+    private static readonly TimeSpan RecheckInterval = TimeSpan.FromMilliseconds(500);
+
+    // After which upstream says that it is still waiting.
+    private static readonly TimeSpan DeletionPatience = TimeSpan.FromMinutes(1);
+
+    private readonly IStateStore _store;
+    private readonly ResourceCatalog _catalog;
+    private readonly ObjectRegistry _registry;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly Func<CustomResourceDefinition, ConversionWebhook> _webhook;
+    private readonly Resource? _resource;
+    private readonly ReconcileLoop _loop;
+    private readonly Lock _lock = new();
+    // Both guarded by _lock. What is served, by name, and of which revision that is.
+    private readonly SortedDictionary<string, CustomDefinition> _served = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Revision> _seen = new(StringComparer.Ordinal);
+    private readonly Revision _loaded;
+
+    public DefinitionController(IStateStore store, ResourceCatalog catalog, ObjectRegistry registry, IdSource ids, TimeProvider clock, ILogger logger)
+    {
+        (_store, _catalog, _registry, _clock, _logger) = (store, catalog, registry, clock, logger);
+        var services = new ServiceResolver(store, catalog, ids);
+        _webhook = definition => new ConversionWebhook(definition, new WebhookClient(ConversionWebhook.AddressOf(definition), services), ids, clock);
+        _resource = catalog.Find(CustomResourceDefinition.KindInfo);
+        _loop = new ReconcileLoop("custom-resource-definitions", this, clock, logger);
+        var snapshot = store.Snapshot();
+        _loaded = snapshot.Revision;
+        if (_resource is null)
+            return;
+        foreach (var entry in snapshot.Range(_resource.Prefix))
+        {
+            Serve(NameOf(entry.Key), Read(entry), entry.Modified, isLoading: true);
+            _loop.Enqueue(new ObjectKey("", NameOf(entry.Key)));
+        }
+        if (_served.Count > 0)
+            Publish();
+    }
+
+    /// <summary>Follows definitions until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        if (_resource is not null)
+            await Task.WhenAll(_loop.RunAsync(cancellationToken), FollowAsync(cancellationToken));
+    }
+
+    public async Task<Requeue> ReconcileAsync(ObjectKey key, CancellationToken cancellationToken)
+    {
+        if (_store.Snapshot().Get(_resource!.Key("", key.Name)) is not { } entry)
+        {
+            // Whoever waits for its names may have them now.
+            foreach (var peer in Peers(key.Name))
+                _loop.Enqueue(new ObjectKey("", peer.Metadata.Name));
+            return Requeue.Never;
+        }
+        var definition = Read(entry);
+        if (definition.Metadata.DeletionTimestamp is not null && definition.Metadata.Finalizers.Contains(DefinitionStatus.Finalizer))
+            return await EmptyAsync(entry, definition, cancellationToken);
+
+        var now = _clock.GetUtcNow();
+        var named = DefinitionStatus.WithNames(definition, Peers(key.Name), now);
+        named = DefinitionStatus.WithApproval(DefinitionStatus.WithStoredVersion(named), now);
+        if (!Json.Same(named.Status, definition.Status))
+        {
+            var freed = !Json.Same(named.Status.AcceptedNames, definition.Status.AcceptedNames);
+            if (await StoreAsync(entry, named, cancellationToken) is not { } written)
+                return Requeue.Never; // Changed meanwhile: the watch brings it again.
+            entry = written;
+            Serve(key.Name, named, entry.Modified);
+            if (freed)
+            {
+                foreach (var peer in Peers(key.Name).Where(peer => !DefinitionStatus.IsTrue(peer, ConditionType.NamesAccepted)))
+                    _loop.Enqueue(new ObjectKey("", peer.Metadata.Name));
+            }
+        }
+        var established = DefinitionStatus.Established(named, _clock.GetUtcNow());
+        if (!ReferenceEquals(established, named) && await StoreAsync(entry, established, cancellationToken) is not null)
+            LogEstablished(key.Name);
+        return Requeue.Never;
+    }
+
+    /// <summary>Deletes every object, and lets the definition go when none is left.</summary>
+    private async Task<Requeue> EmptyAsync(Entry entry, CustomResourceDefinition definition, CancellationToken cancellationToken)
+    {
+        var name = definition.Metadata.Name;
+        var now = _clock.GetUtcNow();
+        if (!DefinitionStatus.IsTrue(definition, ConditionType.Established))
+        {
+            var never = DefinitionStatus.With(definition, now, ConditionType.Terminating, ConditionStatus.False, "NeverEstablished", "resource was never established");
+            await StoreAsync(entry, WithoutFinalizer(never), cancellationToken);
+            return Requeue.Never;
+        }
+        var condition = definition.Status.Conditions.FirstOrDefault(one => one.Type == ConditionType.Terminating);
+        if (condition is null or { Reason: "InstanceDeletionPending" })
+        {
+            definition = DefinitionStatus.With(definition, now, ConditionType.Terminating, ConditionStatus.True, "InstanceDeletionInProgress", "CustomResource deletion is in progress");
+            if (await StoreAsync(entry, definition, cancellationToken) is not { } written)
+                return Requeue.Never;
+            entry = written;
+        }
+        Serve(name, definition, entry.Modified);
+        CustomDefinition? served;
+        lock (_lock)
+            served = _served.GetValueOrDefault(name);
+        if (served is null)
+            return Requeue.After(RecheckInterval);
+
+        var errors = await DeleteInstancesAsync(served.Storage, cancellationToken);
+        if (errors.Count > 0)
+        {
+            var message = "could not issue all deletes: " + (errors.Count == 1 ? errors[0] : $"[{string.Join(", ", errors)}]");
+            await StoreAsync(entry, DefinitionStatus.With(definition, now, ConditionType.Terminating, ConditionStatus.True, "InstanceDeletionFailed", message), cancellationToken);
+            return Requeue.After(RecheckInterval);
+        }
+        if (_store.Snapshot().Count(served.Storage.Prefix) > 0)
+        {
+            if (condition is { Reason: "InstanceDeletionInProgress" } && now - condition.LastTransitionTime.ToDateTimeOffset() > DeletionPatience)
+            {
+                await StoreAsync(entry, DefinitionStatus.With(definition, now, ConditionType.Terminating, ConditionStatus.True, "InstanceDeletionCheck",
+                    "could not confirm zero CustomResources remaining: timed out waiting for the condition"), cancellationToken);
+            }
+            return Requeue.After(RecheckInterval);
+        }
+        definition = DefinitionStatus.With(definition, now, ConditionType.Terminating, ConditionStatus.False, "InstanceDeletionCompleted", "removed all instances");
+        await StoreAsync(entry, WithoutFinalizer(definition), cancellationToken);
+        return Requeue.Never;
+    }
+
+    private async Task<List<string>> DeleteInstancesAsync(Resource resource, CancellationToken cancellationToken)
+    {
+        var errors = new List<string>();
+        var context = new WriteContext { User = UserInfo.InProcess };
+        foreach (var entry in _store.Snapshot().Range(resource.Prefix))
+        {
+            var metadata = entry.Decoded(resource.DecodeStored).Metadata;
+            if (metadata.DeletionTimestamp is not null)
+                continue;
+            try
+            {
+                await _registry.DeleteAsync(resource, metadata.Namespace, metadata.Name, new DeleteOptions(), context, cancellationToken);
+            }
+            catch (StatusException e) when (e.Code == 404)
+            {
+                // Gone already.
+            }
+            catch (StatusException e)
+            {
+                errors.Add(e.Message);
+            }
+        }
+        return errors;
+    }
+
+    private async Task FollowAsync(CancellationToken cancellationToken)
+    {
+        using var watch = _store.Watch(_resource!.Prefix, _loaded) ?? throw new InvalidOperationException("the revision the server started at is compacted");
+        try
+        {
+            while (!cancellationToken.IsCancellationRequested)
+            {
+                var batch = await watch.ReadAsync(Timeout.InfiniteTimeSpan, cancellationToken);
+                foreach (var change in batch.Changes)
+                {
+                    var name = NameOf(change.Key);
+                    Serve(name, change.Current is { } current ? Read(current) : null, change.Revision);
+                    _loop.Enqueue(new ObjectKey("", name));
+                }
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+        }
+    }
+
+    /// <summary>Serves a definition as it is now, or no more. An older state than was seen already changes nothing.</summary>
+    private void Serve(string name, CustomResourceDefinition? definition, Revision revision, bool isLoading = false)
+    {
+        CustomDefinition? retired = null;
+        lock (_lock)
+        {
+            if (_seen.TryGetValue(name, out var seen) && seen >= revision)
+                return;
+            _seen[name] = revision;
+            var before = _served.GetValueOrDefault(name);
+            var isTerminating = definition is not null && DefinitionStatus.IsTrue(definition, ConditionType.Terminating);
+            if (definition is null || !DefinitionStatus.IsServed(definition) || !definition.Spec.Versions.Any(version => version.Storage))
+            {
+                if (!_served.Remove(name))
+                    return;
+                retired = before;
+            }
+            else if (before is not null && before.Serves(definition))
+            {
+                if (before.IsTerminating == isTerminating)
+                    return;
+                before.IsTerminating = isTerminating;
+            }
+            else
+            {
+                _served[name] = new CustomDefinition(definition, _webhook) { IsTerminating = isTerminating };
+                retired = before;
+            }
+            if (!isLoading)
+                Publish();
+        }
+        retired?.Retire();
+    }
+
+    private void Publish() => _catalog.Replace(_served.Values.SelectMany(definition => definition.Resources));
+
+    /// <summary>The other definitions of a group.</summary>
+    private List<CustomResourceDefinition> Peers(string name)
+    {
+        var group = name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..];
+        return [.. _store.Snapshot().Range(_resource!.Prefix).Where(entry => NameOf(entry.Key) is var other && other != name && other.EndsWith("." + group, StringComparison.Ordinal))
+            .Select(Read).Where(definition => definition.Spec.Group == group)];
+    }
+
+    /// <summary>Null when somebody else was first. What was on its way out and has no finalizer left goes.</summary>
+    private async Task<Entry?> StoreAsync(Entry entry, CustomResourceDefinition definition, CancellationToken cancellationToken)
+    {
+        if (definition.Metadata is { DeletionTimestamp: not null, Finalizers.IsEmpty: true })
+        {
+            await _store.DeleteAsync(entry.Key, entry.Modified, cancellationToken);
+            return null;
+        }
+        var result = await _store.PutAsync(entry.Key, StoredObject.Encode(definition), entry.Modified, cancellationToken);
+        if (result.Outcome != WriteOutcome.Committed)
+            return null;
+        StoredObject.Remember(result.Entry!, definition);
+        return result.Entry;
+    }
+
+    private static CustomResourceDefinition WithoutFinalizer(CustomResourceDefinition definition) => definition with
+    {
+        Metadata = definition.Metadata with { Finalizers = definition.Metadata.Finalizers.Without(one => one == DefinitionStatus.Finalizer) },
+    };
+
+    private CustomResourceDefinition Read(Entry entry) => (CustomResourceDefinition)StoredObject.Read(_resource!, entry);
+
+    private string NameOf(string key) => key[_resource!.Prefix.Length..];
+
+    [LoggerMessage(LogLevel.Information, "{Definition} is established")]
+    private partial void LogEstablished(string definition);
+}

@@ -1,0 +1,19 @@
+namespace Minke.Server.Webhooks;
+
+/// <summary>Where a webhook is: a URL, or a Service of the cluster.</summary>
+/// <param name="Url">Empty for a Service.</param>
+/// <param name="CaBundle">PEM of whom to believe; empty for the machine's own authorities.</param>
+internal sealed record WebhookAddress(string Url, string ServiceNamespace, string ServiceName, string ServicePath, int ServicePort, byte[] CaBundle)
+{
+    public bool IsService => Url.Length == 0;
+
+    /// <summary>With upstream's <c>timeout</c> parameter.</summary>
+    public Uri Target(TimeSpan timeout)
+    {
+        var address = IsService ? $"https://{ServiceName}.{ServiceNamespace}.svc:{ServicePort}{(ServicePath.StartsWith('/') ? "" : "/")}{ServicePath}" : Url;
+        return new Uri($"{address}{(address.Contains('?', StringComparison.Ordinal) ? '&' : '?')}timeout={(long)timeout.TotalSeconds}s");
+    }
+}
+
+/// <summary>A webhook could not be asked. The message is Go's, as operators know it.</summary>
+internal sealed class WebhookException(string message) : Exception(message);
