@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Minke.Api;
 using Minke.Api.Apiextensions.V1;
-using Minke.Api.Meta.V1;
 using Minke.Server.CustomResources.Schemas;
 using Minke.Server.Webhooks;
 

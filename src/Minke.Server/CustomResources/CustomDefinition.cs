@@ -1,7 +1,5 @@
 using Minke.Api;
 using Minke.Api.Apiextensions.V1;
-using Minke.Api.Meta.V1;
-using Minke.Server.CustomResources.Schemas;
 using Minke.Server.Registry;
 using Minke.Store;
 
@@ -11,7 +9,7 @@ namespace Minke.Server.CustomResources;
 /// A CustomResourceDefinition as it is served: its versions, and how objects come from and go to the store. Made anew whenever the
 /// spec or the accepted names change; then the old one retires, and watches of it end.
 /// </summary>
-internal sealed class CustomDefinition
+internal sealed class CustomDefinition : IDisposable
 {
     private readonly CancellationTokenSource _retired = new();
     private readonly Dictionary<string, CustomVersion> _versions;
@@ -23,6 +21,7 @@ internal sealed class CustomDefinition
     public CustomDefinition(CustomResourceDefinition source, Func<CustomResourceDefinition, ConversionWebhook> webhook)
     {
         Source = source;
+        Retired = _retired.Token;
         Names = NamesOf(source);
         _versions = source.Spec.Versions.ToDictionary(version => version.Name, version => new CustomVersion(this, version), StringComparer.Ordinal);
         _storage = _versions[source.Spec.Versions.First(version => version.Storage).Name];
@@ -47,11 +46,13 @@ internal sealed class CustomDefinition
     public bool IsTerminating { get; set; }
 
     /// <summary>Cancelled when another takes its place, or none.</summary>
-    public CancellationToken Retired => _retired.Token;
+    public CancellationToken Retired { get; }
 
-    public void Retire()
+    /// <summary>Retires it.</summary>
+    public void Dispose()
     {
         _retired.Cancel();
+        _retired.Dispose();
         _webhook?.Dispose();
     }
 

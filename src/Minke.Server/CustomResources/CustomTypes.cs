@@ -82,12 +82,18 @@ internal static class CustomTypes
                 return new() { Type = SchemaType.List, Element = TypeOf(items) };
             case "object" when schema.Properties.Count > 0 || schema.IsEmbedded:
                 var lazy = new Lazy<TypeSchema>(() => new TypeSchema(
-                    "", "", schema.Source.Description, schema.MapType == "atomic", "", "", [.. Fields(schema)]) { PreservesUnknownFields = schema.PreservesUnknown });
+                    "", "", schema.Source.Description, schema.MapType == "atomic", "", "", [.. Fields(schema)])
+                {
+                    PreservesUnknownFields = schema.PreservesUnknown,
+                });
                 return new() { Type = SchemaType.Struct, StructFactory = () => lazy.Value };
             case "object" when schema.Additional is { } additional:
                 return new() { Type = SchemaType.Map, Element = TypeOf(additional) };
             case "object" when !schema.HasAdditional:
-                var empty = new TypeSchema("", "", schema.Source.Description, schema.MapType == "atomic", "", "", []) { PreservesUnknownFields = schema.PreservesUnknown };
+                var empty = new TypeSchema("", "", schema.Source.Description, schema.MapType == "atomic", "", "", [])
+                {
+                    PreservesUnknownFields = schema.PreservesUnknown,
+                };
                 return new() { Type = SchemaType.Struct, StructFactory = () => empty };
             default:
                 return new() { Type = SchemaType.Any };

@@ -225,7 +225,7 @@ internal sealed partial class DefinitionController : IReconciler
             if (!isLoading)
                 Publish();
         }
-        retired?.Retire();
+        retired?.Dispose();
     }
 
     private void Publish() => _catalog.Replace(_served.Values.SelectMany(definition => definition.Resources));

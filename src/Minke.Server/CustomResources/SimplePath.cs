@@ -146,7 +146,7 @@ internal sealed class SimplePath
         return inside.StartsWith("?(", StringComparison.Ordinal) && inside.EndsWith(')') ? Filter(inside[2..^1].Trim()) : null;
     }
 
-    private static Step? Filter(string condition)
+    private static Step.Where? Filter(string condition)
     {
         var isEqual = true;
         var at = condition.IndexOf("==", StringComparison.Ordinal);

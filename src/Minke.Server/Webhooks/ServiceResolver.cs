@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Server.Registry;

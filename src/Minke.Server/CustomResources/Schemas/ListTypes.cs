@@ -65,7 +65,7 @@ internal static class ListTypes
     }
 
     /// <summary>The first repeat of each value is told.</summary>
-    private static void Repeats(JsonArray items, string[] texts, IReadOnlyList<JsonNode?> shown, string path, FieldErrors errors)
+    private static void Repeats(JsonArray items, string[] texts, List<JsonNode?> shown, string path, FieldErrors errors)
     {
         if (items.Count <= 1)
             return;
