@@ -69,40 +69,38 @@ public sealed class CustomObjectTests
     }
 
     [Theory]
-    [InlineData("""{"cron":"ab"}""", "[spec.cron: Invalid value: \"ab\": spec.cron in body should be at least 3 chars long]")]
-    [InlineData("""{"cron":"abc"}""", "[spec.cron: Invalid value: \"abc\": spec.cron in body should match '^[0-9*/ ]+$']")]
-    [InlineData("""{"cron":"*********************"}""", "[spec.cron: Too long: may not be more than 20 bytes]")]
-    [InlineData("{}", "[spec.cron: Required value]")]
-    [InlineData("""{"cron":5}""", "[spec.cron: Invalid value: \"integer\": spec.cron in body must be of type string: \"integer\"]")]
-    [InlineData("""{"cron":"* * *","replicas":"x"}""", "[spec.replicas: Invalid value: \"string\": spec.replicas in body must be of type integer: \"string\"]")]
-    [InlineData("""{"cron":"* * *","replicas":1.5}""", "[spec.replicas: Invalid value: \"number\": spec.replicas in body must be of type integer: \"number\"]")]
-    [InlineData("""{"cron":"* * *","replicas":11}""", "[spec.replicas: Invalid value: 11: spec.replicas in body should be less than or equal to 10]")]
-    [InlineData("""{"cron":"* * *","replicas":0}""", "[spec.replicas: Invalid value: 0: spec.replicas in body should be greater than or equal to 1]")]
-    [InlineData("""{"cron":"* * *","ratio":0.0}""", "[spec.ratio: Invalid value: 0: spec.ratio in body should be greater than 0]")]
-    [InlineData("""{"cron":"* * *","ratio":0.3}""", "[spec.ratio: Invalid value: 0.3: spec.ratio in body should be a multiple of 0.5]")]
-    [InlineData("""{"cron":"* * *","policy":"Maybe"}""", "[spec.policy: Unsupported value: \"Maybe\": supported values: \"Allow\", \"Forbid\"]")]
-    [InlineData("""{"cron":"* * *","port":true}""", "[spec.port: Invalid value: \"boolean\": spec.port in body must be of type integer,string: \"boolean\"]")]
-    [InlineData("""{"cron":"* * *","when":"yesterday"}""", "[spec.when: Invalid value: \"yesterday\": spec.when in body must be of type date-time: \"yesterday\"]")]
-    [InlineData("""{"cron":"* * *","tags":[]}""", "[spec.tags: Invalid value: 0: spec.tags in body should have at least 1 items]")]
-    [InlineData("""{"cron":"* * *","tags":["a","b","c","d"]}""", "[spec.tags: Too many: 4: must have at most 3 items]")]
-    [InlineData("""{"cron":"* * *","tags":["a","b","a"]}""", "[spec.tags[2]: Duplicate value: \"a\"]")]
-    [InlineData("""{"cron":"* * *","tags":["a",5]}""", "[spec.tags[1]: Invalid value: \"integer\": spec.tags[1] in body must be of type string: \"integer\"]")]
-    [InlineData("""{"cron":"* * *","tags":["a",null]}""", "[spec.tags[1]: Invalid value: \"null\": spec.tags[1] in body must be of type string: \"null\"]")]
-    [InlineData("""{"cron":"* * *","ports":[{"name":"a"},{"name":"a"}]}""", "[spec.ports[1]: Duplicate value: map[string]interface {}{\"name\":\"a\"}]")]
-    [InlineData("""{"cron":"* * *","ports":[{}]}""", "[spec.ports[0].name: Required value]")]
-    [InlineData("""{"cron":"* * *","labels":{}}""", "[spec.labels: Invalid value: 0: spec.labels in body should have at least 1 properties]")]
-    [InlineData("""{"cron":"* * *","labels":{"a":"1","b":"2","c":"3"}}""", "[spec.labels: Too many: 3: must have at most 2 items]")]
-    [InlineData("""{"cron":"* * *","labels":{"a":1}}""", "[spec.labels.a: Invalid value: \"integer\": spec.labels.a in body must be of type string: \"integer\"]")]
+    [InlineData("""{"cron":"ab"}""", "spec.cron: Invalid value: \"ab\": spec.cron in body should be at least 3 chars long")]
+    [InlineData("""{"cron":"abc"}""", "spec.cron: Invalid value: \"abc\": spec.cron in body should match '^[0-9*/ ]+$'")]
+    [InlineData("""{"cron":"*********************"}""", "spec.cron: Too long: may not be more than 20 bytes")]
+    [InlineData("{}", "spec.cron: Required value")]
+    [InlineData("""{"cron":5}""", "spec.cron: Invalid value: \"integer\": spec.cron in body must be of type string: \"integer\"")]
+    [InlineData("""{"cron":"* * *","replicas":"x"}""", "spec.replicas: Invalid value: \"string\": spec.replicas in body must be of type integer: \"string\"")]
+    [InlineData("""{"cron":"* * *","replicas":1.5}""", "spec.replicas: Invalid value: \"number\": spec.replicas in body must be of type integer: \"number\"")]
+    [InlineData("""{"cron":"* * *","replicas":11}""", "spec.replicas: Invalid value: 11: spec.replicas in body should be less than or equal to 10")]
+    [InlineData("""{"cron":"* * *","replicas":0}""", "spec.replicas: Invalid value: 0: spec.replicas in body should be greater than or equal to 1")]
+    [InlineData("""{"cron":"* * *","ratio":0.0}""", "spec.ratio: Invalid value: 0: spec.ratio in body should be greater than 0")]
+    [InlineData("""{"cron":"* * *","ratio":0.3}""", "spec.ratio: Invalid value: 0.3: spec.ratio in body should be a multiple of 0.5")]
+    [InlineData("""{"cron":"* * *","policy":"Maybe"}""", "spec.policy: Unsupported value: \"Maybe\": supported values: \"Allow\", \"Forbid\"")]
+    [InlineData("""{"cron":"* * *","port":true}""", "spec.port: Invalid value: \"boolean\": spec.port in body must be of type integer,string: \"boolean\"")]
+    [InlineData("""{"cron":"* * *","when":"yesterday"}""", "spec.when: Invalid value: \"yesterday\": spec.when in body must be of type date-time: \"yesterday\"")]
+    [InlineData("""{"cron":"* * *","tags":[]}""", "spec.tags: Invalid value: 0: spec.tags in body should have at least 1 items")]
+    [InlineData("""{"cron":"* * *","tags":["a","b","c","d"]}""", "spec.tags: Too many: 4: must have at most 3 items")]
+    [InlineData("""{"cron":"* * *","tags":["a","b","a"]}""", "spec.tags[2]: Duplicate value: \"a\"")]
+    [InlineData("""{"cron":"* * *","tags":["a",5]}""", "spec.tags[1]: Invalid value: \"integer\": spec.tags[1] in body must be of type string: \"integer\"")]
+    [InlineData("""{"cron":"* * *","tags":["a",null]}""", "spec.tags[1]: Invalid value: \"null\": spec.tags[1] in body must be of type string: \"null\"")]
+    [InlineData("""{"cron":"* * *","ports":[{"name":"a"},{"name":"a"}]}""", "spec.ports[1]: Duplicate value: map[string]interface {}{\"name\":\"a\"}")]
+    [InlineData("""{"cron":"* * *","ports":[{}]}""", "spec.ports[0].name: Required value")]
+    [InlineData("""{"cron":"* * *","labels":{}}""", "spec.labels: Invalid value: 0: spec.labels in body should have at least 1 properties")]
+    [InlineData("""{"cron":"* * *","labels":{"a":"1","b":"2","c":"3"}}""", "spec.labels: Too many: 3: must have at most 2 items")]
+    [InlineData("""{"cron":"* * *","labels":{"a":1}}""", "spec.labels.a: Invalid value: \"integer\": spec.labels.a in body must be of type string: \"integer\"")]
     [InlineData("""{"cron":"* * *","choice":{}}""", "[<nil>: Invalid value: \"\": \"spec.choice\" must validate one and only one schema (oneOf). Found none valid, spec.choice.a: Required value]")]
-    [InlineData("""{"cron":"* * *","choice":{"a":"","b":""}}""", "[<nil>: Invalid value: \"\": \"spec.choice\" must validate one and only one schema (oneOf). Found 2 valid alternatives]")]
+    [InlineData("""{"cron":"* * *","choice":{"a":"","b":""}}""", "<nil>: Invalid value: \"\": \"spec.choice\" must validate one and only one schema (oneOf). Found 2 valid alternatives")]
     [InlineData("""{"cron":"* * *","template":{}}""", "[spec.template.apiVersion: Required value, spec.template.kind: Required value]")]
     public async Task Invalid_objects_are_refused_in_upstreams_words(string spec, string expected)
     {
         await using var server = await TestServer.StartAsync();
         await server.EstablishAsync(Definitions.CronTab(Spec));
         var refused = (await server.PostAsync(Definitions.Items, Definitions.Item("a", spec))).Expect(422);
-        if (expected.Count(letter => letter == ':') > 0 && !expected.Contains(", s", StringComparison.Ordinal))
-            expected = expected[1..^1];
         Assert.Equal("CronTab.stable.example.com \"a\" is invalid: " + expected, refused.Message);
     }
 
