@@ -1,0 +1,50 @@
+using System.Text;
+using Minke.Cel.Syntax;
+
+namespace Minke.Cel;
+
+/// <summary>What is wrong with an expression, and where. Printed as cel-go prints it: with the line and a caret below it.</summary>
+/// <param name="Line">From one; -1 when the issue has no place, zero when the expression was fine and only no program could be made of it.</param>
+/// <param name="Column">From zero, in code points.</param>
+public sealed record CelIssue(int Line, int Column, string Message)
+{
+    private string? _excerpt;
+
+    internal static CelIssue At(SourceText source, int position, string message)
+    {
+        var (line, column) = source.Locate(position);
+        return new CelIssue(line, column, message) { _excerpt = source.Line(line) };
+    }
+
+    internal static CelIssue Nowhere(string message) => new(-1, -1, message);
+
+    internal static CelIssue OfProgram(string message) => new(0, 0, $"program instantiation failed: {message}");
+
+    /// <summary><c>ERROR: &lt;input&gt;:1:6: …</c> and the excerpt.</summary>
+    public override string ToString()
+    {
+        if (Line == 0)
+            return Message;
+        var text = new StringBuilder($"ERROR: <input>:{Line}:{Column + 1}: {Message}");
+        if (_excerpt is null)
+            return text.ToString();
+
+        text.Append("\n | ").Append(_excerpt.Replace('\t', ' ')).Append("\n | ");
+        var column = 0;
+        foreach (var rune in _excerpt.EnumerateRunes())
+        {
+            if (column++ == Column)
+            {
+                // A caret as wide as what it points at.
+                return text.Append(rune.IsAscii ? '^' : '\uff3e').ToString();
+            }
+            text.Append(rune.IsAscii ? '.' : '\uff0e');
+        }
+        return text.Append('^').ToString();
+    }
+
+    public static string Format(IEnumerable<CelIssue> issues) => string.Join('\n', issues);
+
+    public bool Equals(CelIssue? other) => other is not null && (Line, Column, Message) == (other.Line, other.Column, other.Message);
+    public override int GetHashCode() => HashCode.Combine(Line, Column, Message);
+}
