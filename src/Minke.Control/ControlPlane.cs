@@ -11,10 +11,10 @@ namespace Minke.Control;
 /// <summary>All controllers of the control plane with the caches they share; a client of the API like any other.</summary>
 /// <param name="api">Their way to the API.</param>
 /// <param name="rootCertificatePem">The cluster CA's certificate, for <c>kube-root-ca.crt</c>.</param>
-/// <param name="kinds">The kinds served: what a namespace may hold.</param>
+/// <param name="kinds">The kinds served at the moment: what a namespace may hold.</param>
 /// <param name="time">The clock.</param>
 /// <param name="loggers">Where they log.</param>
-public sealed class ControlPlane(IApiClient api, string rootCertificatePem, IReadOnlyList<KindInfo> kinds, TimeProvider time, ILoggerFactory loggers)
+public sealed class ControlPlane(IApiClient api, string rootCertificatePem, Func<IReadOnlyList<KindInfo>> kinds, TimeProvider time, ILoggerFactory loggers)
 {
     private static readonly string[] SystemNamespaces = ["default", "kube-system", "kube-public", "kube-node-lease"];
 

@@ -8,7 +8,7 @@ using ConditionStatus = Minke.Api.Core.V1.ConditionStatus;
 namespace Minke.Control.Lifecycle;
 
 /// <summary>Empties namespaces that are being deleted, then lets them go by taking the finalizer <c>kubernetes</c> away.</summary>
-public sealed class NamespaceController(Informer<Namespace> namespaces, IApiClient api, IReadOnlyList<KindInfo> kinds, TimeProvider time) : IReconciler
+public sealed class NamespaceController(Informer<Namespace> namespaces, IApiClient api, Func<IReadOnlyList<KindInfo>> kinds, TimeProvider time) : IReconciler
 {
     private static readonly TimeSpan RecheckInterval = TimeSpan.FromMilliseconds(500);
 
@@ -19,7 +19,8 @@ public sealed class NamespaceController(Informer<Namespace> namespaces, IApiClie
 
         var remaining = new SortedDictionary<string, int>(StringComparer.Ordinal);
         var finalizers = new SortedDictionary<string, int>(StringComparer.Ordinal);
-        foreach (var kind in kinds)
+        // One version of each is enough: all show the same objects.
+        foreach (var kind in kinds().DistinctBy(kind => (kind.Group, kind.Plural)))
         {
             if (kind.IsNamespaced && kind.Verbs.Contains("delete") && kind.Verbs.Contains("list"))
                 await EmptyAsync(kind, key.Name, remaining, finalizers, cancellationToken);
@@ -41,6 +42,20 @@ public sealed class NamespaceController(Informer<Namespace> namespaces, IApiClie
         KindInfo kind, string @namespace, SortedDictionary<string, int> remaining, SortedDictionary<string, int> finalizers, CancellationToken cancellationToken)
     {
         var resource = kind.Group.Length == 0 ? kind.Plural + "." : kind.Plural + "." + kind.Group;
+        try
+        {
+            await EmptyAsync(kind, resource, @namespace, remaining, finalizers, cancellationToken);
+        }
+        catch (StatusException e) when (e.Code == 404)
+        {
+            // A custom kind that went, or changed, meanwhile: the next round sees it as it is.
+            remaining.TryAdd(resource, 0);
+        }
+    }
+
+    private async Task EmptyAsync(
+        KindInfo kind, string resource, string @namespace, SortedDictionary<string, int> remaining, SortedDictionary<string, int> finalizers, CancellationToken cancellationToken)
+    {
         foreach (var item in (await api.ListAsync(kind, @namespace, Selection.All, cancellationToken)).Items)
         {
             try
