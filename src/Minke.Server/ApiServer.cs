@@ -19,6 +19,7 @@ using Minke.Server.Access.Nodes;
 using Minke.Server.Access.Rbac;
 using Minke.Server.Admission;
 using Minke.Server.Apply;
+using Minke.Server.Bootstrap;
 using Minke.Server.CustomResources;
 using Minke.Server.Discovery;
 using Minke.Server.Health;
@@ -48,6 +49,7 @@ public sealed class ApiServer : IAsyncDisposable
     private readonly RequestHandler _handler;
     private readonly EventExpiry _expiry;
     private readonly PolicyReconciler _policy;
+    private readonly SystemObjects _system;
     private readonly IReadOnlyList<OidcTokens> _providers;
     private readonly DefinitionController _definitions;
     private readonly ResourceCatalog _catalog;
@@ -84,6 +86,7 @@ public sealed class ApiServer : IAsyncDisposable
         var streams = new PodStreams(registry, options.Nodes, new StreamingEndpoints(new(), clock));
         var usage = new UsageMetrics(registry, options.Nodes);
         _policy = new PolicyReconciler(store, catalog, ids, clock, loggers.CreateLogger<PolicyReconciler>());
+        _system = new SystemObjects(store, catalog, ids, clock);
         _expiry = new EventExpiry(store, catalog, clock, loggers.CreateLogger<EventExpiry>());
         var checks = new List<HealthCheck>
         {
@@ -119,7 +122,7 @@ public sealed class ApiServer : IAsyncDisposable
         _isStarted = true;
         // Side by side: the first requests are the administrator's, whom no role is asked about.
         var listening = _kestrel.StartAsync(new Application(_handler), cancellationToken);
-        await _policy.CreateMissingAsync(cancellationToken);
+        await Task.WhenAll(_policy.CreateMissingAsync(cancellationToken), _system.CreateMissingAsync(cancellationToken));
         await listening;
         _fetching = Task.WhenAll(_providers.Select(provider => provider.RunAsync(_stopping.Token)));
         _restoring = _policy.RestoreAsync(_stopping.Token);

@@ -31,6 +31,20 @@ public static class KindBehaviors
         new RoleBindingKind(),
         new ClusterRoleBindingKind(),
         new CustomResourceDefinitionKind(),
+        new IngressKind(),
+        new IngressClassKind(),
+        new NetworkPolicyKind(),
+        new IPAddressKind(),
+        new ServiceCIDRKind(),
+        new PriorityClassKind(),
+        new RuntimeClassKind(),
+        new StorageClassKind(),
+        new VolumeAttachmentKind(),
+        new CSIDriverKind(),
+        new CSINodeKind(),
+        new CSIStorageCapacityKind(),
+        new FlowSchemaKind(),
+        new PriorityLevelConfigurationKind(),
     ];
 
     private static readonly Dictionary<KindInfo, KindBehavior> ByKind = All.ToDictionary(behavior => behavior.Kind);

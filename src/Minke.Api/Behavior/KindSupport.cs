@@ -1,4 +1,7 @@
 using Minke.Api.Apps.V1;
+using Minke.Api.Flowcontrol.V1;
+using Minke.Api.Networking.V1;
+using Minke.Api.Storage.V1;
 
 namespace Minke.Api;
 
@@ -14,6 +17,15 @@ public static class KindSupport
         [ReplicaSet.KindInfo] = "no controller makes pods of it",
         [StatefulSet.KindInfo] = "no controller makes pods of it",
         [Core.V1.ReplicationController.KindInfo] = "no controller makes pods of it",
+        [CSIDriver.KindInfo] = "no CSI driver is spoken to",
+        [CSINode.KindInfo] = "no CSI driver is spoken to",
+        [CSIStorageCapacity.KindInfo] = "no CSI driver is spoken to",
+        [FlowSchema.KindInfo] = "requests are not queued by priority",
+        [Ingress.KindInfo] = "no ingress controller is part of Minke",
+        [NetworkPolicy.KindInfo] = "traffic is not filtered",
+        [PriorityLevelConfiguration.KindInfo] = "requests are not queued by priority",
+        [StorageClass.KindInfo] = "no volume is provisioned",
+        [VolumeAttachment.KindInfo] = "no CSI driver is spoken to",
     };
 
     /// <summary>What to tell who creates one; null when the kind is acted on.</summary>

@@ -11,6 +11,8 @@ public static partial class Names
         "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
     private const string Dns1035LabelMessage =
         "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character";
+    private const string WildcardMessage =
+        "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character";
     private const string QualifiedNameMessage = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
     private const string LabelValueMessage =
         "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
@@ -21,6 +23,8 @@ public static partial class Names
     private const string Qualified = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
     private const string EnvVarName = "[-._a-zA-Z][-._a-zA-Z0-9]*";
     private const string ConfigKey = "[-._a-zA-Z0-9]+";
+    private const string Wildcard = @"\*\." + Subdomain;
+    private const string Path = @"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+";
 
     public const int MaxLabelLength = 63;
     public const int MaxSubdomainLength = 253;
@@ -35,6 +39,13 @@ public static partial class Names
 
     public static IEnumerable<string> Dns1035Label(string text) =>
         TooLong(text, MaxLabelLength).Concat(Unless(Label1035Pattern().IsMatch(text), Dns1035LabelMessage, Label1035, "my-name", "abc-123"));
+
+    /// <summary><c>*.example.com</c>.</summary>
+    public static IEnumerable<string> WildcardSubdomain(string text) =>
+        TooLong(text, MaxSubdomainLength).Concat(Unless(WildcardPattern().IsMatch(text), WildcardMessage, Wildcard, "*.example.com"));
+
+    /// <summary>A path of a URL. (httpPathFmt)</summary>
+    public static IEnumerable<string> HttpPath(string text) => Unless(PathPattern().IsMatch(text), $"Invalid path (regex used for validation is '{Path}')");
 
     /// <summary>A label or annotation key, a finalizer: <c>[PREFIX/]NAME</c>.</summary>
     public static IEnumerable<string> QualifiedName(string text)
@@ -145,6 +156,12 @@ public static partial class Names
 
     [GeneratedRegex(@"\A" + Subdomain + @"\z", RegexOptions.CultureInvariant)]
     private static partial Regex SubdomainPattern();
+
+    [GeneratedRegex(@"\A" + Wildcard + @"\z", RegexOptions.CultureInvariant)]
+    private static partial Regex WildcardPattern();
+
+    [GeneratedRegex(@"\A" + Path + @"\z", RegexOptions.CultureInvariant)]
+    private static partial Regex PathPattern();
 
     [GeneratedRegex(@"\A" + Qualified + @"\z", RegexOptions.CultureInvariant)]
     private static partial Regex QualifiedPattern();

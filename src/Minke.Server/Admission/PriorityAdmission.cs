@@ -1,4 +1,5 @@
 using System.Globalization;
+using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Api.Scheduling.V1;
 using Minke.Server.Registry;
@@ -6,7 +7,7 @@ using Minke.Store;
 
 namespace Minke.Server.Admission;
 
-/// <summary>The number behind a pod's priority class.</summary>
+/// <summary>The number behind a pod's priority class, and what the classes must not become.</summary>
 internal sealed class PriorityAdmission(IStateStore store, ResourceCatalog catalog) : IAdmission
 {
     private const string Default = "PreemptLowerPriority";
@@ -17,6 +18,16 @@ internal sealed class PriorityAdmission(IStateStore store, ResourceCatalog catal
     {
         if (request.Creates<Pod>(out var pod))
             request.Object = WithPriority(request, pod);
+        else if (request is { IsDelete: true, Old: PriorityClass, Subresource: "" } && SystemPriorityClasses.Find(request.Name) is not null)
+            throw request.Forbidden("this is a system priority class and cannot be deleted");
+        return default;
+    }
+
+    public ValueTask ValidateAsync(AdmissionRequest request, CancellationToken cancellationToken)
+    {
+        if (request is { Object: PriorityClass { GlobalDefault: true } value, IsDelete: false } && GlobalDefault() is { } other
+            && (request.Old is null || other.Metadata.Name != value.Metadata.Name))
+            throw request.Forbidden($"PriorityClass {other.Metadata.Name} is already marked as default. Only one default can exist");
         return default;
     }
 
@@ -57,12 +68,8 @@ internal sealed class PriorityAdmission(IStateStore store, ResourceCatalog catal
             var found = (PriorityClass)StoredObject.Read(_classes, entry);
             return (found.Value, found.PreemptionPolicy ?? Default);
         }
-        return name switch
-        {
-            "system-cluster-critical" => (2_000_000_000, Default),
-            "system-node-critical" => (2_000_001_000, Default),
-            _ => null,
-        };
+        // Known even before they are written.
+        return SystemPriorityClasses.Find(name) is { } known ? (known.Value, Default) : null;
     }
 
     // Of several the lowest holds, as upstream.

@@ -1,5 +1,12 @@
 using Minke.Api;
+using Minke.Api.Flowcontrol.V1;
+using Minke.Api.Meta.V1;
+using Minke.Api.Networking.V1;
 using Minke.Api.Rbac.V1;
+using Minke.Api.Storage.V1;
+using Subject = Minke.Api.Rbac.V1.Subject;
+using IPAddress = Minke.Api.Networking.V1beta1.IPAddress;
+using ServiceCIDR = Minke.Api.Networking.V1beta1.ServiceCIDR;
 
 namespace Minke.Server.Tables;
 
@@ -26,7 +33,100 @@ internal static partial class TableColumns
             Text<ClusterRoleBinding>("Groups", one => Subjects(one.Subjects, "Group"), 1),
             Text<ClusterRoleBinding>("ServiceAccounts", one => Subjects(one.Subjects, "ServiceAccount"), 1),
         ],
+        [Ingress.KindInfo] =
+        [
+            Name,
+            Text<Ingress>("Class", one => Or(one.Spec.IngressClassName, None)),
+            Text<Ingress>("Hosts", one => Or(Some(one.Spec.Rules.Select(rule => rule.Host).Where(host => host.Length > 0)), "*")),
+            Text<Ingress>("Address", one => string.Join(',', one.Status.LoadBalancer.Ingress.Select(ingress => Or(ingress.Ip, ingress.Hostname)))),
+            Text<Ingress>("Ports", one => one.Spec.Tls.IsEmpty ? "80" : "80, 443"),
+            Age,
+        ],
+        [IngressClass.KindInfo] =
+        [
+            Name,
+            Text<IngressClass>("Controller", one => one.Spec.Controller),
+            Text<IngressClass>("Parameters", one => one.Spec.Parameters is { } parameters
+                ? $"{parameters.Kind}{(string.IsNullOrEmpty(parameters.ApiGroup) ? "" : "." + parameters.ApiGroup)}/{parameters.Name}" : None),
+            Age,
+        ],
+        [NetworkPolicy.KindInfo] = [Name, Text<NetworkPolicy>("Pod-Selector", one => Selector(one.Spec.PodSelector)), Age],
+        [IPAddress.KindInfo] =
+        [
+            Name,
+            Text<IPAddress>("ParentRef", one => one.Spec.ParentRef is { } parent
+                ? string.Join('/', new[] { Qualified(parent.Resource, parent.Group), parent.Namespace, parent.Name }.Where(part => part.Length > 0)) : None),
+        ],
+        [ServiceCIDR.KindInfo] = [Name, Text<ServiceCIDR>("CIDRs", one => string.Join(',', one.Spec.Cidrs)), Age],
+        [Minke.Api.Storage.V1.StorageClass.KindInfo] =
+        [
+            Name with { Cell = (value, _) => value.Metadata.Name + (IsDefault(value.Metadata) ? " (default)" : "") },
+            Text<Minke.Api.Storage.V1.StorageClass>("Provisioner", one => one.Provisioner),
+            Text<Minke.Api.Storage.V1.StorageClass>("ReclaimPolicy", one => Or(one.ReclaimPolicy, "Delete")),
+            Text<Minke.Api.Storage.V1.StorageClass>("VolumeBindingMode", one => Or(one.VolumeBindingMode, "Immediate")),
+            Text<Minke.Api.Storage.V1.StorageClass>("AllowVolumeExpansion", one => one.AllowVolumeExpansion ?? false),
+            Age,
+        ],
+        [VolumeAttachment.KindInfo] =
+        [
+            Name,
+            Text<VolumeAttachment>("Attacher", one => one.Spec.Attacher) with { Format = "name" },
+            Text<VolumeAttachment>("PV", one => one.Spec.Source.PersistentVolumeName ?? ""),
+            Text<VolumeAttachment>("Node", one => one.Spec.NodeName),
+            Flag<VolumeAttachment>("Attached", one => one.Status.Attached),
+            Age,
+        ],
+        [CSINode.KindInfo] = [Name, Number<CSINode>("Drivers", one => (long)one.Spec.Drivers.Count), Age],
+        [CSIDriver.KindInfo] =
+        [
+            Name,
+            Flag<CSIDriver>("AttachRequired", one => one.Spec.AttachRequired ?? true),
+            Flag<CSIDriver>("PodInfoOnMount", one => one.Spec.PodInfoOnMount ?? false),
+            Flag<CSIDriver>("StorageCapacity", one => one.Spec.StorageCapacity ?? false),
+            Text<CSIDriver>("TokenRequests", one => Or(string.Join(',', one.Spec.TokenRequests.Select(request => request.Audience)), Unset)),
+            Flag<CSIDriver>("RequiresRepublish", one => one.Spec.RequiresRepublish ?? false),
+            Text<CSIDriver>("Modes", one => Or(string.Join(',', one.Spec.VolumeLifecycleModes), None)),
+            Age,
+        ],
+        [CSIStorageCapacity.KindInfo] =
+        [
+            Name,
+            Text<CSIStorageCapacity>("StorageClassName", one => one.StorageClassName),
+            Text<CSIStorageCapacity>("Capacity", one => one.Capacity?.ToString() ?? Unset),
+        ],
+        [FlowSchema.KindInfo] =
+        [
+            Name,
+            Text<FlowSchema>("PriorityLevel", one => one.Spec.PriorityLevelConfiguration.Name),
+            Text<FlowSchema>("MatchingPrecedence", one => (long)one.Spec.MatchingPrecedence),
+            Text<FlowSchema>("DistinguisherMethod", one => Or(one.Spec.DistinguisherMethod?.Type, None)),
+            Age,
+            Text<FlowSchema>("MissingPL", one => Or(one.Status.Conditions.FirstOrDefault(condition => condition.Type == FlowSchemaConditionType.Dangling)?.Status, "?")),
+        ],
+        [PriorityLevelConfiguration.KindInfo] =
+        [
+            Name,
+            Text<PriorityLevelConfiguration>("Type", one => one.Spec.Type),
+            Text<PriorityLevelConfiguration>("NominalConcurrencyShares", one => NumberOrNone(one.Spec.Limited?.NominalConcurrencyShares)),
+            Text<PriorityLevelConfiguration>("Queues", one => NumberOrNone(one.Spec.Limited?.LimitResponse.Queuing?.Queues)),
+            Text<PriorityLevelConfiguration>("HandSize", one => NumberOrNone(one.Spec.Limited?.LimitResponse.Queuing?.HandSize)),
+            Text<PriorityLevelConfiguration>("QueueLengthLimit", one => NumberOrNone(one.Spec.Limited?.LimitResponse.Queuing?.QueueLengthLimit)),
+            Age,
+        ],
     };
+
+    private static object NumberOrNone(int? number) => number is { } value ? (long)value : None;
+
+    private static bool IsDefault(ObjectMeta metadata) => metadata.Annotations.GetValueOrDefault("storageclass.kubernetes.io/is-default-class") == "true";
+
+    private static string Qualified(string resource, string group) => (group.Length == 0 ? resource : $"{resource}.{group}").ToLowerInvariant();
+
+    /// <summary>The first three, and how many more there are.</summary>
+    private static string Some(IEnumerable<string> all)
+    {
+        var texts = all.ToList();
+        return string.Join(',', texts.Take(3)) + (texts.Count > 3 ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $" + {texts.Count - 3} more...") : "");
+    }
 
     private static string Subjects(ApiList<Subject> subjects, string kind) => string.Join(", ", subjects
         .Where(subject => subject.Kind == kind)
