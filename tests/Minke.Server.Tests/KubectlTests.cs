@@ -29,7 +29,7 @@ public sealed class KubectlTests
         Assert.Contains("Service Account:  default", await kubectl.RunAsync("describe pod web"), StringComparison.Ordinal);
         Assert.Equal("configmap/c created", await kubectl.RunAsync("create configmap c --from-literal=a=b"));
         Assert.Contains("imagePullPolicy", await kubectl.RunAsync("explain pod.spec.containers"), StringComparison.Ordinal);
-        Assert.Contains("pods                        po", await kubectl.RunAsync("api-resources"), StringComparison.Ordinal);
+        Assert.Matches("(?m)^pods +po +v1 +true +Pod$", await kubectl.RunAsync("api-resources"));
         Assert.Equal("pod \"web\" deleted", await kubectl.RunAsync("delete pod web"));
         Assert.Equal("", await kubectl.RunAsync("wait --for=delete pod/web --timeout=5s"));
         Assert.Contains("unknown field \"spec.bogus\"", await kubectl.RunAsync("apply -f -", Pod.Replace("spec:", "spec:\n  bogus: 1", StringComparison.Ordinal), code: 1), StringComparison.Ordinal);
