@@ -1,4 +1,3 @@
-using Minke.Api.Core.V1;
 using Minke.Api.Networking.V1;
 
 namespace Minke.Api;
