@@ -1,7 +1,5 @@
 using Minke.Api;
-using Minke.Api.Flowcontrol.V1;
 using Minke.Api.Meta.V1;
-using Minke.Api.Scheduling.V1;
 using Minke.Server.Registry;
 using Minke.Store;
 
