@@ -1,5 +1,4 @@
 using Minke.Api;
-using Minke.Api.Meta.V1;
 using Minke.Server.Registry;
 using Minke.Store;
 
