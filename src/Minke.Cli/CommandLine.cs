@@ -79,6 +79,8 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
         var timeout = new Option<int>("--timeout") { Description = "Seconds to wait", HelpName = "SECONDS", DefaultValueFactory = _ => 300 };
         var (listen, registries, logSize) = (Listen(), Registries(), ContainerLogMaxSize());
         var up = new Command("up", "Start a cluster, or apply to the one that runs") { files, detach, wait, timeout, listen, registries, logSize };
+        var access = new AccessFlags();
+        access.AddTo(up);
         up.SetAction((parsed, _) =>
         {
             RequireRoot("up");
@@ -93,6 +95,7 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
                 Wait = parsed.GetResult(wait) is null ? !isDetached : parsed.GetValue(wait) ?? true,
                 Timeout = TimeSpan.FromSeconds(parsed.GetValue(timeout)),
                 RegistriesFile = parsed.GetValue(registries),
+                Access = access.Read(parsed),
                 ContainerLogMaxBytes = parsed.GetValue(logSize),
             });
         });
@@ -103,8 +106,10 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
     {
         var (listen, registries, logSize) = (Listen(), Registries(), ContainerLogMaxSize());
         var run = new Command("run") { listen, registries, logSize };
+        var access = new AccessFlags();
+        access.AddTo(run);
         run.Hidden = true;
-        run.SetAction((parsed, _) => new RunVerb(host, stop, clock).RunAsync(new(Data(parsed), parsed.GetRequiredValue(listen), parsed.GetValue(registries), parsed.GetValue(logSize))));
+        run.SetAction((parsed, _) => new RunVerb(host, stop, clock).RunAsync(new(Data(parsed), parsed.GetRequiredValue(listen), parsed.GetValue(registries), parsed.GetValue(logSize), access.Read(parsed))));
         return run;
     }
 

@@ -18,6 +18,7 @@ using Minke.Server.Access.Credentials;
 using Minke.Server.Access.Nodes;
 using Minke.Server.Access.Rbac;
 using Minke.Server.Admission;
+using Minke.Server.Audit;
 using Minke.Server.Apply;
 using Minke.Server.Bootstrap;
 using Minke.Server.CustomResources;
@@ -54,6 +55,8 @@ public sealed class ApiServer : IAsyncDisposable
     private readonly DefinitionController _definitions;
     private readonly ResourceCatalog _catalog;
     private Task _working = Task.CompletedTask;
+    private readonly AuditLog? _auditLog;
+    private Task _auditing = Task.CompletedTask;
     private Task _restoring = Task.CompletedTask;
     private Task _fetching = Task.CompletedTask;
     private bool _isStarted;
@@ -63,7 +66,8 @@ public sealed class ApiServer : IAsyncDisposable
         var catalog = new ResourceCatalog(options.Kinds);
         var policy = new RbacPolicy(store, catalog);
         var authorizer = new Authorizer(new NodeAuthorizer(store, catalog), new RbacAuthorizer(policy));
-        var admission = new AdmissionChain(store, catalog, new EscalationCheck(policy, authorizer), ids, clock);
+        var restriction = new NodeRestriction(store, catalog);
+        var admission = new AdmissionChain(store, catalog, new EscalationCheck(policy, authorizer), restriction, ids, clock);
         var registry = new ObjectRegistry(store, catalog, admission, new FieldOwnership(catalog, clock), ids, clock) { HasGarbageCollector = options.HasGarbageCollector };
         var tokens = new ServiceAccountTokens(options.ServiceAccountKey, options.OlderServiceAccountKeys, store, catalog, ids, clock);
         _providers = [.. options.Credentials.Oidc.Select(one => new OidcTokens(
@@ -76,7 +80,7 @@ public sealed class ApiServer : IAsyncDisposable
         var authenticator = new Authenticator(
             new ClientCertificates([options.ClientAuthority], clock), options.Credentials.FrontProxy is { } proxy ? new FrontProxy(proxy, clock) : null, bearers);
         var pods = new PodOperations(registry);
-        var tokenRequests = new TokenRequests(registry, tokens);
+        var tokenRequests = new TokenRequests(registry, tokens, restriction);
         Client = new InProcessClient(registry, pods, tokenRequests, "minke");
 
         _definitions = new DefinitionController(store, catalog, registry, ids, clock, loggers.CreateLogger<DefinitionController>());
@@ -85,6 +89,8 @@ public sealed class ApiServer : IAsyncDisposable
         var resources = new ResourceHandler(registry, ids);
         var streams = new PodStreams(registry, options.Nodes, new StreamingEndpoints(new(), clock));
         var usage = new UsageMetrics(registry, options.Nodes);
+        _auditLog = options.Audit is { } audit ? new AuditLog(audit, clock, loggers.CreateLogger<AuditLog>()) : null;
+        var auditor = _auditLog is null ? null : new Auditor(AuditPolicy.Read(options.Audit!.PolicyFile), _auditLog, ids, clock);
         _policy = new PolicyReconciler(store, catalog, ids, clock, loggers.CreateLogger<PolicyReconciler>());
         _system = new SystemObjects(store, catalog, ids, clock);
         _expiry = new EventExpiry(store, catalog, clock, loggers.CreateLogger<EventExpiry>());
@@ -101,7 +107,7 @@ public sealed class ApiServer : IAsyncDisposable
             new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
             new OpenApiDocuments(catalog, options.GitVersion, clock),
             new HealthEndpoints(checks), new ServerMetrics(store, catalog), authenticator,
-            authorizer, new Impersonation(authorizer), clock, loggers.CreateLogger<ApiServer>(), _stopping.Token);
+            authorizer, new Impersonation(authorizer), auditor, clock, loggers.CreateLogger<ApiServer>(), _stopping.Token);
         _host = CreateHost(options, loggers);
         _kestrel = _host.Services.GetRequiredService<IServer>();
     }
@@ -120,6 +126,8 @@ public sealed class ApiServer : IAsyncDisposable
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         _isStarted = true;
+        if (_auditLog is not null)
+            _auditing = _auditLog.RunAsync();
         // Side by side: the first requests are the administrator's, whom no role is asked about.
         var listening = _kestrel.StartAsync(new Application(_handler), cancellationToken);
         await Task.WhenAll(_policy.CreateMissingAsync(cancellationToken), _system.CreateMissingAsync(cancellationToken));
@@ -143,6 +151,8 @@ public sealed class ApiServer : IAsyncDisposable
         await _working;
         await _restoring;
         await _fetching;
+        _auditLog?.Complete();
+        await _auditing;
         foreach (var provider in _providers)
             provider.Dispose();
         await _host.DisposeAsync();

@@ -28,6 +28,9 @@ public sealed record ApiServerOptions
     /// <summary>Whom it believes beside these.</summary>
     public CredentialOptions Credentials { get; init; } = new();
 
+    /// <summary>Which requests are recorded; null for none.</summary>
+    public AuditOptions? Audit { get; init; }
+
     public IReadOnlyList<KindInfo> Kinds { get; init; } = ServedKinds.Default;
 
     /// <summary>Parts beside the server itself whose health counts.</summary>

@@ -61,6 +61,8 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                     ClientAuthority = pki.Authority,
                     ServiceAccountKey = pki.ServiceAccountKey,
                     OlderServiceAccountKeys = pki.OlderServiceAccountKeys,
+                    Credentials = AccessSettings.Credentials(options.Access),
+                    Audit = AccessSettings.Audit(options.Access),
                     Nodes = nodes,
                 },
                 store, new IdSource(new Random()), clock, loggers));

@@ -6,7 +6,7 @@ namespace Minke.Cli.Clusters;
 internal sealed class ClusterProcess(IClusterHost host, TimeProvider clock)
 {
     /// <summary>What a start needs; the same for the foreground and for a daemon.</summary>
-    public sealed record Wish(DataDirectory Data, ListenAddress Listen, string? RegistriesFile, long? ContainerLogMaxBytes);
+    public sealed record Wish(DataDirectory Data, ListenAddress Listen, string? RegistriesFile, long? ContainerLogMaxBytes, AccessOptions Access);
 
     /// <param name="held">The directory's lock, which the caller lets go of afterwards.</param>
     /// <param name="whenReady">Runs once the API is ready, while the cluster goes on; the cluster ends when it throws.</param>
@@ -22,6 +22,7 @@ internal sealed class ClusterProcess(IClusterHost host, TimeProvider clock)
             Listen = wish.Listen.Choose(PortBefore(data)),
             RegistriesFile = wish.RegistriesFile,
             ContainerLogMaxBytes = wish.ContainerLogMaxBytes,
+            Access = wish.Access,
         };
         await using var cluster = await host.StartAsync(options, stop);
         var record = new ClusterRecord

@@ -45,4 +45,6 @@ public sealed record ClusterOptions
 
     /// <summary>A container's log is put aside when it is this long; null for Kubernetes' ten MiB.</summary>
     public long? ContainerLogMaxBytes { get; init; }
+
+    public AccessOptions Access { get; init; } = new();
 }

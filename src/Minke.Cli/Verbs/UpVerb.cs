@@ -20,6 +20,7 @@ internal sealed class UpVerb(IClusterHost host, Terminal terminal, StopSignal st
         public bool Wait { get; init; }
         public TimeSpan Timeout { get; init; }
         public string? RegistriesFile { get; init; }
+        public AccessOptions Access { get; init; } = new();
         public long? ContainerLogMaxBytes { get; init; }
     }
 
@@ -55,7 +56,7 @@ internal sealed class UpVerb(IClusterHost host, Terminal terminal, StopSignal st
     private async Task<int> RunHereAsync(Options options, IReadOnlyList<Manifest> manifests, IProgressView view, ClusterLock held)
     {
         var exitCode = 0;
-        await new ClusterProcess(host, clock).RunAsync(new(options.Data, options.Listen, options.RegistriesFile, options.ContainerLogMaxBytes), held, async record =>
+        await new ClusterProcess(host, clock).RunAsync(new(options.Data, options.Listen, options.RegistriesFile, options.ContainerLogMaxBytes, options.Access), held, async record =>
         {
             view.Say($"cluster up in {Elapsed}: {record.Server}");
             try
@@ -174,6 +175,8 @@ internal sealed class UpVerb(IClusterHost host, Terminal terminal, StopSignal st
             yield return "--registries";
             yield return Path.GetFullPath(registries);
         }
+        foreach (var argument in options.Access.ToArguments())
+            yield return argument;
         if (options.ContainerLogMaxBytes is { } bytes)
         {
             yield return "--container-log-max-size";

@@ -18,6 +18,9 @@ internal sealed record UserInfo(string Name, IReadOnlyList<string> Groups)
 
     public static UserInfo Anonymous { get; } = new(AnonymousName, [Unauthenticated]);
 
+    /// <summary>Whose credentials did not hold.</summary>
+    public static UserInfo Nobody { get; } = new("", []);
+
     /// <summary>The parts of Minke that live in this process.</summary>
     public static UserInfo InProcess { get; } = new("system:minke", [Masters, Authenticated]);
 

@@ -6,13 +6,14 @@ using Minke.Store;
 namespace Minke.Server.Admission;
 
 /// <summary>What may be written: the plug-ins in upstream's order. A write passes all of them twice, to be changed and then to be judged.</summary>
-internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog, EscalationCheck escalation, IdSource ids, TimeProvider clock)
+internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog, EscalationCheck escalation, NodeRestriction nodes, IdSource ids, TimeProvider clock)
 {
     private readonly IAdmission[] _plugins =
     [
         new NamespaceLifecycle(store, catalog),
         new LimitRanger(store, catalog),
         new ServiceAccountAdmission(store, catalog, ids, clock),
+        nodes,
         new PriorityAdmission(store, catalog),
         new DefaultTolerationSeconds(),
         new RuntimeClassAdmission(store, catalog),

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Minke.Api;
+using Minke.Server.Audit;
 
 namespace Minke.Server.Requests;
 
@@ -29,6 +30,7 @@ internal static class RequestBody
                 {
                     var body = buffer.ToArray();
                     reader.AdvanceTo(buffer.End);
+                    http.Features.Get<AuditRecord>()?.Keep(body);
                     return body;
                 }
                 reader.AdvanceTo(buffer.Start, buffer.End);

@@ -5,6 +5,7 @@ using Minke.Api;
 using Minke.Api.Meta.V1;
 using Minke.Server.Access;
 using Minke.Server.Access.Credentials;
+using Minke.Server.Audit;
 using Minke.Server.Discovery;
 using Minke.Server.Health;
 using Minke.Server.OpenApi;
@@ -21,7 +22,7 @@ namespace Minke.Server.Requests;
 internal sealed partial class RequestHandler(
     ResourceCatalog catalog, ResourceHandler resources, SubresourceHandler subresources, VirtualResources virtuals, DiscoveryDocuments discovery,
     OpenApiDocuments openApi, HealthEndpoints health, ServerMetrics metrics, Authenticator authenticator,
-    Authorizer authorizer, Impersonation impersonation, TimeProvider clock, ILogger logger, CancellationToken stopping)
+    Authorizer authorizer, Impersonation impersonation, Auditor? auditor, TimeProvider clock, ILogger logger, CancellationToken stopping)
 {
     // Upstream's --max-requests-inflight and --max-mutating-requests-inflight.
     private const int MaxReads = 400;
@@ -40,9 +41,15 @@ internal sealed partial class RequestHandler(
         var target = RequestTarget.Parse(http.Request.Path.Value ?? "/");
         var verb = Verb(http, target);
         CancellationTokenSource? deadline = null;
+        AuditRecord? audit = null;
         try
         {
-            var user = impersonation.Apply(http.Request.Headers, await authenticator.AuthenticateAsync(http));
+            var caller = await AuthenticateAsync(http, target, verb);
+            if (auditor is not null)
+                audit = await auditor.BeginAsync(http, QueryOf(http, caller, target, verb), target.IsResource ? catalog.Find(target.Group, target.Version, target.Plural) : null);
+            var user = impersonation.Apply(http.Request.Headers, caller);
+            if (audit is not null && !ReferenceEquals(user, caller))
+                audit.Impersonated = user;
             if (!target.IsResource)
             {
                 await HandlePathAsync(http, user);
@@ -102,6 +109,8 @@ internal sealed partial class RequestHandler(
         finally
         {
             deadline?.Dispose();
+            if (audit is not null)
+                await auditor!.CompletedAsync(audit, http);
             metrics.Observe(verb, target, http.Response.StatusCode, Stopwatch.GetElapsedTime(started));
         }
     }
@@ -118,9 +127,32 @@ internal sealed partial class RequestHandler(
         await handling;
     }
 
+    private async ValueTask<UserInfo> AuthenticateAsync(HttpContext http, RequestTarget target, string verb)
+    {
+        try
+        {
+            return await authenticator.AuthenticateAsync(http);
+        }
+        catch (StatusException e) when (e.Code == 401 && auditor is not null)
+        {
+            await auditor.RefusedAsync(http, QueryOf(http, UserInfo.Nobody, target, verb));
+            throw;
+        }
+    }
+
+    /// <exception cref="StatusException">403.</exception>
+    private void Authorize(HttpContext http, in AccessQuery query)
+    {
+        var decision = authorizer.Decide(query);
+        if (auditor is not null && http.Features.Get<AuditRecord>() is { } audit)
+            audit.Authorized = decision;
+        if (!decision.IsAllowed)
+            throw Authorizer.Forbidden(query, decision.Reason);
+    }
+
     private async ValueTask HandleResourceAsync(HttpContext http, UserInfo user, RequestTarget target, string verb, CancellationToken cancelled)
     {
-        authorizer.Check(QueryOf(http, user, target, verb));
+        Authorize(http, QueryOf(http, user, target, verb));
         if (catalog.Find(target.Group, target.Version, target.Plural) is not { } resource)
             throw StatusException.NoResource();
         if (verb.Length == 0)
@@ -174,7 +206,7 @@ internal sealed partial class RequestHandler(
     private async ValueTask HandlePathAsync(HttpContext http, UserInfo user)
     {
         var path = http.Request.Path.Value ?? "/";
-        authorizer.Check(AccessQuery.OfPath(user, http.Request.Method.ToLowerInvariant(), path));
+        Authorize(http, AccessQuery.OfPath(user, http.Request.Method.ToLowerInvariant(), path));
         if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
             throw MethodNotAllowed();
         if (await health.TryHandleAsync(http, path) || await discovery.TryHandleAsync(http, path) || await openApi.TryHandleAsync(http, path))
@@ -241,6 +273,8 @@ internal sealed partial class RequestHandler(
     /// <summary>What authorisation is asked. A field selector that names one object makes a list a question about that object.</summary>
     private static AccessQuery QueryOf(HttpContext http, UserInfo user, RequestTarget target, string verb)
     {
+        if (!target.IsResource)
+            return AccessQuery.OfPath(user, http.Request.Method.ToLowerInvariant(), http.Request.Path.Value ?? "/");
         var query = new AccessQuery
         {
             User = user,
@@ -279,6 +313,8 @@ internal sealed partial class RequestHandler(
             return;
         }
         http.Response.Clear();
+        if (http.Features.Get<AuditRecord>() is { } audit)
+            http.Response.Headers["Audit-Id"] = audit.Id;
         var media = default(MediaType);
         try
         {

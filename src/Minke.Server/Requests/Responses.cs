@@ -5,6 +5,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Minke.Api;
 using Minke.Api.Meta.V1;
+using Minke.Server.Audit;
 using Minke.Server.Registry;
 using Minke.Server.Tables;
 using Minke.Store;
@@ -123,6 +124,8 @@ internal static class Responses
     public static ValueTask StatusAsync(HttpContext http, Status status, MediaType media = default, bool hasCode = true)
     {
         var code = status.Code;
+        if (http.Features.Get<AuditRecord>() is { } audit)
+            audit.Status = status;
         if (!hasCode)
             status = status with { Code = 0 };
         if (status.Details?.RetryAfterSeconds is { } seconds and > 0)

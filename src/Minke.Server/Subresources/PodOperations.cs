@@ -2,6 +2,7 @@ using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Api.Meta.V1;
 using Minke.Api.Policy.V1;
+using Minke.Server.Admission;
 using Minke.Server.Registry;
 using Minke.Server.Requests;
 
@@ -56,6 +57,8 @@ internal sealed class PodOperations(ObjectRegistry registry)
     {
         var options = eviction.DeleteOptions ?? DeleteOptions.Empty;
         var isDryRun = context.IsDryRun || DryRun.IsOn(options.DryRun);
+        if (registry.TryGet(_pods, @namespace, name) is Pod pod)
+            NodeRestriction.Evict(context.User, pod);
         await registry.DeleteAsync(_pods, @namespace, name, options, new() { User = context.User, IsDryRun = isDryRun }, cancellationToken);
     }
 

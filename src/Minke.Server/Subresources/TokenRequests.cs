@@ -2,13 +2,14 @@ using Minke.Api;
 using Minke.Api.Authentication.V1;
 using Minke.Api.Core.V1;
 using Minke.Server.Access.Credentials;
+using Minke.Server.Admission;
 using Minke.Server.Registry;
 using Minke.Server.Requests;
 
 namespace Minke.Server.Subresources;
 
 /// <summary>Tokens for service accounts, bound to the pod that asks for them.</summary>
-internal sealed class TokenRequests(ObjectRegistry registry, ServiceAccountTokens tokens)
+internal sealed class TokenRequests(ObjectRegistry registry, ServiceAccountTokens tokens, NodeRestriction nodes)
 {
     private const long DefaultSeconds = 3600;
     private const long MinSeconds = 600;
@@ -20,6 +21,7 @@ internal sealed class TokenRequests(ObjectRegistry registry, ServiceAccountToken
     {
         var body = await request.BodyAsync();
         var asked = ObjectDecoder.Decode("TokenRequest", body, request.BodyFormat, TokenRequest.ReadJson, TokenRequest.ReadProto);
+        nodes.RequestToken(request.User, request.Namespace, request.Name, asked);
         var answer = Create(request.Namespace, request.Name, asked);
         await Responses.PlainAsync(request.Http, 201, answer, request.Media with { Projection = Projection.None });
     }
