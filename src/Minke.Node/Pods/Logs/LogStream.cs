@@ -30,9 +30,6 @@ internal sealed class LogStream : Stream
     private IAsyncEnumerator<string?>? _names;
     private Task<bool>? _nextName;
     private FileStream? _file;
-    private string _rotatedName = "";
-    private string _newestBeforeLive = "";
-    private bool _isLive;
     private int _chunkAt;
     private int _chunkLength;
     private int _outAt;
@@ -147,21 +144,15 @@ internal sealed class LogStream : Stream
     /// <summary>The file that was begun after the one being read; null while there is none.</summary>
     private string? Next()
     {
-        var after = _isLive ? FirstRotatedAfter(_newestBeforeLive) : _rotatedName;
-        if (after is null)
-            return null; // being read and still being written
-        return FirstRotatedAfter(after) ?? (File.Exists(_path) ? _path : null);
+        var own = NameOfOpen();
+        if (own == Path.GetFileName(_path))
+            return null; // still being written
+        return LogFiles.Rotated(_path).Where(file => string.CompareOrdinal(Path.GetFileName(file), own) > 0).Min(StringComparer.Ordinal)
+            ?? (File.Exists(_path) ? _path : null);
     }
-
-    private string? FirstRotatedAfter(string name) =>
-        LogFiles.Rotated(_path).Where(file => string.CompareOrdinal(file, name) > 0).Min(StringComparer.Ordinal);
-
-    private string NewestRotated() => LogFiles.Rotated(_path).Max(StringComparer.Ordinal) ?? "";
 
     private void Open(string next)
     {
-        // The name says which file it is only when none was put aside meanwhile.
-        var newest = NewestRotated();
         FileStream opened;
         try
         {
@@ -171,15 +162,24 @@ internal sealed class LogStream : Stream
         {
             return; // put aside, or removed for its age: there is another next
         }
-        if (next == _path && NewestRotated() != newest)
+        // One may have been put aside since the look: then this is not the next any more.
+        if (Next() != next)
         {
             opened.Dispose();
             return;
         }
         _file?.Dispose();
         _file = opened;
-        _isLive = next == _path;
-        (_rotatedName, _newestBeforeLive) = _isLive ? ("", newest) : (next, "");
+    }
+
+    /// <summary>What the file that is open is called by now: the kernel follows it through renames and beyond its end. Empty when none is open.</summary>
+    private string NameOfOpen()
+    {
+        const string Gone = " (deleted)";
+        if (_file is null)
+            return "";
+        var name = Path.GetFileName(new FileInfo(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{_file.SafeFileHandle.DangerousGetHandle()}")).LinkTarget ?? "");
+        return name.EndsWith(Gone, StringComparison.Ordinal) ? name[..^Gone.Length] : name;
     }
 
     /// <summary>Waits for more. False when the container has ended and all is read.</summary>
