@@ -153,7 +153,7 @@ public sealed class AnswerFormTests : IAsyncLifetime
     [Fact]
     public async Task Who_does_not_take_an_answer_loses_it()
     {
-        var clock = new Minke.Node.Tests.Runtime.ManualTime(DateTimeOffset.UtcNow);
+        var clock = new Minke.TestSupport.ManualTime(DateTimeOffset.UtcNow);
         await using var server = await TestServer.StartAsync(clock);
         var filler = new string('x', 1_000_000);
         for (var i = 0; i < 8; i++)

@@ -1,6 +1,6 @@
 using Minke.Api.Core.V1;
 using Minke.Client;
-using Minke.Node.Tests.Runtime;
+using Minke.TestSupport;
 
 namespace Minke.Server.Tests;
 

@@ -1,3 +1,4 @@
+using Minke.TestSupport;
 using static Minke.Store.Tests.Make;
 
 namespace Minke.Store.Tests;

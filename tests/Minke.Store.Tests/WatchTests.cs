@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
+using Minke.TestSupport;
 using static Minke.Store.Tests.Make;
 
 namespace Minke.Store.Tests;

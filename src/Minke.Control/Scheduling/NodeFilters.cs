@@ -46,16 +46,9 @@ internal static class NodeFilters
 
     private static bool PortConflict(Pod pod, NodeView node)
     {
-        var wanted = HostPorts(pod).ToList();
-        return wanted.Count > 0 && node.Pods.SelectMany(HostPorts).Any(used => wanted.Any(want =>
-            want.Port == used.Port && want.Protocol == used.Protocol && (want.Ip == used.Ip || want.Ip == "0.0.0.0" || used.Ip == "0.0.0.0")));
+        var wanted = HostPort.Of(pod).ToList();
+        return wanted.Count > 0 && node.Pods.SelectMany(HostPort.Of).Any(used => wanted.Exists(used.ConflictsWith));
     }
-
-    private static IEnumerable<(string Ip, string Protocol, int Port)> HostPorts(Pod pod) =>
-        from container in pod.Spec.Containers.Concat(pod.Spec.InitContainers.Where(init => init.RestartPolicy == ContainerRestartPolicy.Always))
-        from port in container.Ports
-        where port.HostPort > 0
-        select (port.HostIP.Length == 0 ? "0.0.0.0" : port.HostIP, port.Protocol, port.HostPort);
 
     private static List<string> Insufficient(Pod pod, NodeView node)
     {

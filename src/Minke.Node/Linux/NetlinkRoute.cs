@@ -178,47 +178,30 @@ internal static class NetlinkRoute
         return failure is null or { Errno: Errno.ENODEV } ? found : throw failure;
     }
 
-    internal static List<LinkInfo> ListLinks(this NetlinkSocket socket)
-    {
-        var links = new List<LinkInfo>();
-        var batch = new NetlinkBatch("").Begin("list interfaces", RTM_GETLINK, NLM_F_DUMP, new InterfaceMessage());
-        socket.Dump(batch, Receive, links.Clear);
-        return links;
-
-        void Receive(NetlinkMessage message)
-        {
-            if (ReadLink(message) is { } link)
-                links.Add(link);
-        }
-    }
+    internal static List<LinkInfo> ListLinks(this NetlinkSocket socket) =>
+        socket.List(new NetlinkBatch("").Begin("list interfaces", RTM_GETLINK, NLM_F_DUMP, new InterfaceMessage()), ReadLink);
 
     /// <summary>IPv4 addresses.</summary>
-    internal static List<AddressInfo> ListAddresses(this NetlinkSocket socket)
-    {
-        var addresses = new List<AddressInfo>();
-        var batch = new NetlinkBatch("").Begin("list addresses", RTM_GETADDR, NLM_F_DUMP, new AddressMessage { Family = AF_INET });
-        socket.Dump(batch, Receive, addresses.Clear);
-        return addresses;
-
-        void Receive(NetlinkMessage message)
-        {
-            if (ReadAddress(message) is { } address)
-                addresses.Add(address);
-        }
-    }
+    internal static List<AddressInfo> ListAddresses(this NetlinkSocket socket) =>
+        socket.List(new NetlinkBatch("").Begin("list addresses", RTM_GETADDR, NLM_F_DUMP, new AddressMessage { Family = AF_INET }), ReadAddress);
 
     /// <summary>IPv4 routes of the main table.</summary>
-    internal static List<RouteInfo> ListRoutes(this NetlinkSocket socket)
+    internal static List<RouteInfo> ListRoutes(this NetlinkSocket socket) =>
+        socket.List(new NetlinkBatch("").Begin("list routes", RTM_GETROUTE, NLM_F_DUMP, new RouteMessage { Family = AF_INET }), ReadRoute);
+
+    private delegate T? Read<T>(NetlinkMessage message) where T : class;
+
+    /// <summary>Everything a dump brings; a dump that was disturbed begins anew.</summary>
+    private static List<T> List<T>(this NetlinkSocket socket, NetlinkBatch dump, Read<T> read) where T : class
     {
-        var routes = new List<RouteInfo>();
-        var batch = new NetlinkBatch("").Begin("list routes", RTM_GETROUTE, NLM_F_DUMP, new RouteMessage { Family = AF_INET });
-        socket.Dump(batch, Receive, routes.Clear);
-        return routes;
+        var found = new List<T>();
+        socket.Dump(dump, Receive, found.Clear);
+        return found;
 
         void Receive(NetlinkMessage message)
         {
-            if (ReadRoute(message) is { } route)
-                routes.Add(route);
+            if (read(message) is { } one)
+                found.Add(one);
         }
     }
 

@@ -69,13 +69,12 @@ public static class NodeAdmission
     {
         if (allocatable.TryGetValue("pods", out var maxPods) && others.Count + 1 > maxPods.ToInt64())
             return OutOf("pods", 1, others.Count, maxPods.ToInt64());
-        var requests = PodRequests.Of(pod);
-        foreach (var (name, request) in requests)
+        foreach (var (name, request) in PodResources.Requests(pod).OrderBy(pair => pair.Key, StringComparer.Ordinal))
         {
             if (request.IsZero)
                 continue;
             var inMillis = name == "cpu";
-            var used = others.Aggregate(default(Quantity), (sum, other) => sum + PodRequests.Of(other).GetValueOrDefault(name));
+            var used = others.Aggregate(default(Quantity), (sum, other) => sum + PodResources.Requests(other).GetValueOrDefault(name));
             var capacity = allocatable.GetValueOrDefault(name);
             if (used + request > capacity)
                 return OutOf(name, Number(request), Number(used), Number(capacity));
@@ -94,18 +93,10 @@ public static class NodeAdmission
             return Failed("NodeName", "node(s) didn't match the requested node name");
         if (!NodeSelectors.Matches(pod.Spec, node))
             return Failed("NodeAffinity", "node(s) didn't match Pod's node affinity/selector");
-        var taken = others.SelectMany(HostPorts).ToList();
-        return HostPorts(pod).Any(wanted => taken.Exists(port => Conflict(port, wanted)))
+        var taken = others.SelectMany(HostPort.Of).ToList();
+        return HostPort.Of(pod).Any(wanted => taken.Exists(wanted.ConflictsWith))
             ? Failed("NodePorts", "node(s) didn't have free ports for the requested pod ports") : null;
     }
 
     private static PodVerdict Failed(string predicate, string why) => new(predicate, $"Predicate {predicate} failed: {why}");
-
-    private static IEnumerable<(string Ip, string Protocol, int Port)> HostPorts(Pod pod) =>
-        pod.Spec.Containers.Concat(pod.Spec.InitContainers.Where(container => container.IsSidecar))
-            .SelectMany(container => container.Ports).Where(port => port.HostPort > 0)
-            .Select(port => (port.HostIP.Length == 0 ? "0.0.0.0" : port.HostIP, port.Protocol.Length == 0 ? Protocol.TCP : port.Protocol, port.HostPort));
-
-    private static bool Conflict((string Ip, string Protocol, int Port) a, (string Ip, string Protocol, int Port) b) =>
-        a.Port == b.Port && a.Protocol == b.Protocol && (a.Ip == b.Ip || a.Ip == "0.0.0.0" || b.Ip == "0.0.0.0");
 }

@@ -50,8 +50,8 @@ public static class QosClass
         if (qos == PodQOSClass.BestEffort)
             return new Runtime.LinuxResources { CpuShares = MinShares, PidsLimit = pidsLimit };
         var containers = pod.Spec.Containers.Concat(pod.Spec.InitContainers.Where(container => container.IsSidecar)).ToList();
-        var shares = Shares(PodRequests.Of(pod).GetValueOrDefault("cpu").ToMillis());
-        var limits = PodRequests.LimitsOf(pod);
+        var shares = Shares(PodResources.Requests(pod).GetValueOrDefault("cpu").ToMillis());
+        var limits = PodResources.Limits(pod);
         var isCpuLimited = qos == PodQOSClass.Guaranteed || containers.All(container => !container.Resources.Limits.GetValueOrDefault("cpu").IsZero);
         var isMemoryLimited = qos == PodQOSClass.Guaranteed || containers.All(container => !container.Resources.Limits.GetValueOrDefault("memory").IsZero);
         var quota = isCpuLimited ? Quota(limits.GetValueOrDefault("cpu").ToMillis()) : null;
@@ -83,54 +83,6 @@ public static class QosClass
                 var score = 1000 - (int)(1000 * (decimal)memory / capacity);
                 // Above what Guaranteed gets, below what BestEffort gets.
                 return Math.Clamp(score, 1000 + GuaranteedOomScoreAdj, BestEffortOomScoreAdj - 1);
-        }
-    }
-}
-
-/// <summary>What a pod asks for in sum: containers side by side, init containers one after the other, sidecars with everything after them (KEP-753).</summary>
-public static class PodRequests
-{
-    public static ApiMap<Quantity> Of(Pod pod) =>
-        Sum(pod, container => container.Resources.Requests);
-
-    public static ApiMap<Quantity> LimitsOf(Pod pod) =>
-        Sum(pod, container => container.Resources.Limits);
-
-    private static ApiMap<Quantity> Sum(Pod pod, Func<Container, ApiMap<Quantity>> of)
-    {
-        var total = new SortedDictionary<string, Quantity>(StringComparer.Ordinal);
-        foreach (var container in pod.Spec.Containers)
-            Add(total, of(container));
-        var sidecars = new SortedDictionary<string, Quantity>(StringComparer.Ordinal);
-        var peak = new SortedDictionary<string, Quantity>(StringComparer.Ordinal);
-        foreach (var container in pod.Spec.InitContainers)
-        {
-            var here = new SortedDictionary<string, Quantity>(sidecars, StringComparer.Ordinal);
-            Add(here, of(container));
-            if (container.IsSidecar)
-            {
-                Add(total, of(container));
-                sidecars = new(here, StringComparer.Ordinal);
-            }
-            Max(peak, here);
-        }
-        Max(total, peak);
-        Add(total, pod.Spec.Overhead);
-        return total.ToApiMap();
-    }
-
-    private static void Add(SortedDictionary<string, Quantity> total, IEnumerable<KeyValuePair<string, Quantity>> more)
-    {
-        foreach (var (name, quantity) in more)
-            total[name] = total.TryGetValue(name, out var before) ? before + quantity : quantity;
-    }
-
-    private static void Max(SortedDictionary<string, Quantity> total, SortedDictionary<string, Quantity> other)
-    {
-        foreach (var (name, quantity) in other)
-        {
-            if (!total.TryGetValue(name, out var before) || before < quantity)
-                total[name] = quantity;
         }
     }
 }

@@ -3,6 +3,7 @@ using Minke.Api.Core.V1;
 using Minke.Node.Pods;
 using Minke.Node.Runtime;
 using Minke.Node.Tests.Runtime;
+using Minke.TestSupport;
 
 namespace Minke.Node.Tests.Pods;
 
@@ -78,7 +79,7 @@ public sealed class PodSpecTests
                 ],
             },
         };
-        Assert.Equal(450, PodRequests.Of(pod)["cpu"].ToMillis());
+        Assert.Equal(450, PodResources.Requests(pod)["cpu"].ToMillis());
     }
 
     [Fact]

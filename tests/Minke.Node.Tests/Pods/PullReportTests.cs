@@ -1,6 +1,7 @@
 using Minke.Node.Pods;
 using Minke.Node.Runtime;
 using Minke.Node.Tests.Runtime;
+using Minke.TestSupport;
 
 namespace Minke.Node.Tests.Pods;
 

@@ -9,6 +9,7 @@ using Minke.Node.Runtime;
 using Minke.Node.Runtime.Simulated;
 using Minke.Node.Tests.Runtime;
 using Minke.Node.Volumes;
+using Minke.TestSupport;
 
 namespace Minke.Node.Tests.Pods;
 

@@ -1,5 +1,6 @@
 using Minke.Node.Runtime;
 using Minke.Node.Runtime.Simulated;
+using Minke.TestSupport;
 
 namespace Minke.Node.Tests.Runtime;
 

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using Minke.Store.Log;
 using Minke.Store.Log.Sqlite;
+using Minke.TestSupport;
 using static Minke.Store.Tests.Make;
 
 namespace Minke.Store.Tests.Log;

@@ -32,16 +32,8 @@ internal sealed class GrpcProbe : IDisposable
     internal GrpcProbe(TimeProvider time)
     {
         _time = time;
-        _client = new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            UseProxy = false,
-            PooledConnectionLifetime = TimeSpan.Zero,
-            ActivityHeadersPropagator = null,
-            ConnectCallback = static async (context, cancellationToken) => new System.Net.Sockets.NetworkStream(
-                await ProbeDialer.DialAsync(context.DnsEndPoint.Host.Trim('[', ']'), context.DnsEndPoint.Port, cancellationToken), ownsSocket: true),
-        });
+        _client = new HttpMessageInvoker(ProbeDialer.Handler(static async (context, cancellationToken) => new System.Net.Sockets.NetworkStream(
+            await ProbeDialer.DialAsync(context.DnsEndPoint.Host.Trim('[', ']'), context.DnsEndPoint.Port, cancellationToken), ownsSocket: true)));
     }
 
     internal async Task<ProbeResult> AskAsync(string host, int port, string service, TimeSpan timeout, CancellationToken cancellationToken)

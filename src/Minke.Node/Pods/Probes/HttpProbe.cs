@@ -60,21 +60,14 @@ internal sealed class HttpProbe : IDisposable
     internal HttpProbe(TimeProvider time)
     {
         _time = time;
-        _client = new HttpMessageInvoker(new SocketsHttpHandler
+        var handler = ProbeDialer.Handler(ConnectAsync);
+        handler.SslOptions = new SslClientAuthenticationOptions
         {
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            UseProxy = false,
-            PooledConnectionLifetime = TimeSpan.Zero,
-            ActivityHeadersPropagator = null,
-            SslOptions = new SslClientAuthenticationOptions
-            {
 #pragma warning disable CA5359 // A probe asks whether the server is well, not who it is; its certificate names the Service, not the pod's address.
-                RemoteCertificateValidationCallback = static (_, _, _, _) => true,
+            RemoteCertificateValidationCallback = static (_, _, _, _) => true,
 #pragma warning restore CA5359
-            },
-            ConnectCallback = ConnectAsync,
-        });
+        };
+        _client = new HttpMessageInvoker(handler);
     }
 
     internal async Task<ProbeResult> AskAsync(HttpProbeRequest request, TimeSpan timeout, CancellationToken cancellationToken)

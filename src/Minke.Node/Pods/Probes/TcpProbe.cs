@@ -37,6 +37,17 @@ internal static class ProbeDialer
     /// </summary>
     private const int LingerSeconds = 1;
 
+    /// <summary>How probes speak HTTP: a connection for each, and nothing done that was not asked for.</summary>
+    internal static SocketsHttpHandler Handler(Func<SocketsHttpConnectionContext, CancellationToken, ValueTask<Stream>> connect) => new()
+    {
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        UseProxy = false,
+        PooledConnectionLifetime = TimeSpan.Zero,
+        ActivityHeadersPropagator = null,
+        ConnectCallback = connect,
+    };
+
     /// <exception cref="DialException">Nobody there, or nobody of that name.</exception>
     internal static async Task<Socket> DialAsync(string host, int port, CancellationToken cancellationToken)
     {

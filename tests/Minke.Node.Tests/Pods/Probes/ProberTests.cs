@@ -16,6 +16,7 @@ using Minke.Api.Core.V1;
 using Minke.Node.Pods.Probes;
 using Minke.Node.Runtime;
 using Minke.Node.Tests.Runtime;
+using Minke.TestSupport;
 
 namespace Minke.Node.Tests.Pods.Probes;
 

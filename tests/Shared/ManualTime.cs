@@ -1,12 +1,12 @@
-namespace Minke.Store.Tests;
+namespace Minke.TestSupport;
 
 /// <summary>A clock that a test moves. Its wall clock may jump; the time that passes does not.</summary>
-internal sealed class ManualTime : TimeProvider
+internal sealed class ManualTime(DateTimeOffset? start = null) : TimeProvider
 {
     private readonly Lock _gate = new(); // guards what follows
     private readonly List<ManualTimer> _timers = [];
     private TimeSpan _passed;
-    private DateTimeOffset _utc = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private DateTimeOffset _utc = start ?? new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
