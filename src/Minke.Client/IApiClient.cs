@@ -42,6 +42,16 @@ public interface IApiClient
     /// <summary>PUTs a subresource that holds the whole object: <c>finalize</c>, <c>ephemeralcontainers</c>.</summary>
     Task<T> UpdateSubresourceAsync<T>(T value, string subresource, CancellationToken cancellationToken) where T : class, IKubeObject<T>;
 
+    /// <summary>An object of a kind known only at run time; null when there is none.</summary>
+    Task<IKubeObject?> TryGetAsync(KindInfo kind, string? @namespace, string name, CancellationToken cancellationToken);
+
+    /// <summary>Watches a kind known only at run time.</summary>
+    IAsyncEnumerable<WatchEvent<IKubeObject>> WatchAsync(
+        KindInfo kind, string? @namespace, Selection selection, string resourceVersion, CancellationToken cancellationToken);
+
+    /// <summary>Patches an object of a kind known only at run time.</summary>
+    Task<IKubeObject> PatchAsync(KindInfo kind, string? @namespace, string name, ApiPatch patch, CancellationToken cancellationToken);
+
     /// <summary>Lists a kind known only at run time.</summary>
     Task<ObjectList<IKubeObject>> ListAsync(KindInfo kind, string? @namespace, Selection selection, CancellationToken cancellationToken);
 

@@ -1,9 +1,9 @@
 using Microsoft.Extensions.Logging;
-using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Client;
 using Minke.Control.Access;
 using Minke.Control.Lifecycle;
+using Minke.Control.Lifecycle.Ownership;
 using Minke.Control.Scheduling;
 
 namespace Minke.Control;
@@ -11,10 +11,10 @@ namespace Minke.Control;
 /// <summary>All controllers of the control plane with the caches they share; a client of the API like any other.</summary>
 /// <param name="api">Their way to the API.</param>
 /// <param name="rootCertificatePem">The cluster CA's certificate, for <c>kube-root-ca.crt</c>.</param>
-/// <param name="kinds">The kinds served at the moment: what a namespace may hold.</param>
+/// <param name="kinds">What is served: what a namespace may hold, what may own and be owned.</param>
 /// <param name="time">The clock.</param>
 /// <param name="loggers">Where they log.</param>
-public sealed class ControlPlane(IApiClient api, string rootCertificatePem, Func<IReadOnlyList<KindInfo>> kinds, TimeProvider time, ILoggerFactory loggers)
+public sealed class ControlPlane(IApiClient api, string rootCertificatePem, IServedKinds kinds, TimeProvider time, ILoggerFactory loggers)
 {
     private static readonly string[] SystemNamespaces = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
@@ -51,7 +51,8 @@ public sealed class ControlPlane(IApiClient api, string rootCertificatePem, Func
         await Task.WhenAll(
             caches, namespaces.RunAsync(cancellationToken), events.RunAsync(cancellationToken), scheduler.RunAsync(cancellationToken),
             deletion.RunAsync(cancellationToken), contents.RunAsync(cancellationToken),
-            new AccessControllers(api, time, loggers).RunAsync(cancellationToken));
+            new AccessControllers(api, time, loggers).RunAsync(cancellationToken),
+            new GarbageCollector(api.As("generic-garbage-collector"), kinds, time, loggers).RunAsync(cancellationToken));
     }
 
     private async Task EnsureSystemNamespacesAsync(CancellationToken cancellationToken)

@@ -115,8 +115,8 @@ public sealed class ApiServer : IAsyncDisposable
     /// <summary>The API without a socket; works from the start, and after <see cref="DisposeAsync"/> as long as the store does.</summary>
     public IApiClient Client { get; }
 
-    /// <summary>Every kind served at the moment: those built in, and those of CustomResourceDefinitions.</summary>
-    public IReadOnlyList<KindInfo> Kinds => [.. _catalog.All.Select(resource => resource.Kind)];
+    /// <summary>What is served, custom kinds included.</summary>
+    public IServedKinds Kinds => _catalog;
 
     /// <summary>Where it listens, once started.</summary>
     public IReadOnlyList<IPEndPoint> Endpoints { get; private set; } = [];

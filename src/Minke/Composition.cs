@@ -64,9 +64,10 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                     Credentials = AccessSettings.Credentials(options.Access),
                     Audit = AccessSettings.Audit(options.Access),
                     Nodes = nodes,
+                    HasGarbageCollector = true,
                 },
                 store, new IdSource(new Random()), clock, loggers));
-            var control = new ControlPlane(server.Client.As("kube-controller-manager"), pki.AuthorityPem, () => server.Kinds, clock, loggers);
+            var control = new ControlPlane(server.Client.As("kube-controller-manager"), pki.AuthorityPem, server.Kinds, clock, loggers);
             await server.StartAsync(cancellationToken);
             cluster.Runs(pki.KeepCurrentAsync);
             cluster.Runs(control.RunAsync);

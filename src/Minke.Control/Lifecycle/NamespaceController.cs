@@ -8,7 +8,7 @@ using ConditionStatus = Minke.Api.Core.V1.ConditionStatus;
 namespace Minke.Control.Lifecycle;
 
 /// <summary>Empties namespaces that are being deleted, then lets them go by taking the finalizer <c>kubernetes</c> away.</summary>
-public sealed class NamespaceController(Informer<Namespace> namespaces, IApiClient api, Func<IReadOnlyList<KindInfo>> kinds, TimeProvider time) : IReconciler
+public sealed class NamespaceController(Informer<Namespace> namespaces, IApiClient api, IServedKinds kinds, TimeProvider time) : IReconciler
 {
     private static readonly TimeSpan RecheckInterval = TimeSpan.FromMilliseconds(500);
 
@@ -20,7 +20,7 @@ public sealed class NamespaceController(Informer<Namespace> namespaces, IApiClie
         var remaining = new SortedDictionary<string, int>(StringComparer.Ordinal);
         var finalizers = new SortedDictionary<string, int>(StringComparer.Ordinal);
         // One version of each is enough: all show the same objects.
-        foreach (var kind in kinds().DistinctBy(kind => (kind.Group, kind.Plural)))
+        foreach (var kind in kinds.Current.DistinctBy(kind => (kind.Group, kind.Plural)))
         {
             if (kind.IsNamespaced && kind.Verbs.Contains("delete") && kind.Verbs.Contains("list"))
                 await EmptyAsync(kind, key.Name, remaining, finalizers, cancellationToken);

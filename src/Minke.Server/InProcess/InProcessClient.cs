@@ -36,16 +36,23 @@ internal sealed class InProcessClient(ObjectRegistry registry, PodOperations pod
     public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(
         string? @namespace, Selection selection, string resourceVersion, [EnumeratorCancellation] CancellationToken cancellationToken) where T : class, IKubeObject<T>
     {
-        var resource = Resource<T>();
-        var batches = registry.WatchAsync(resource, @namespace ?? "", Query(T.KindInfo, selection, resourceVersion, isWatch: true), Timeout.InfiniteTimeSpan, cancellationToken);
+        await foreach (var change in WatchAsync(T.KindInfo, @namespace, selection, resourceVersion, cancellationToken))
+            yield return new(change.Type, (T?)change.Object, change.ResourceVersion);
+    }
+
+    public async IAsyncEnumerable<WatchEvent<IKubeObject>> WatchAsync(
+        KindInfo kind, string? @namespace, Selection selection, string resourceVersion, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var resource = Resource(kind);
+        var batches = registry.WatchAsync(resource, @namespace ?? "", Query(kind, selection, resourceVersion, isWatch: true), Timeout.InfiniteTimeSpan, cancellationToken);
         await foreach (var batch in batches.WithCancellation(cancellationToken))
         {
             foreach (var notice in batch)
             {
-                var value = notice.Entry is { } entry ? (T)StoredObject.Read(resource, entry) : null;
+                var value = notice.Entry is { } entry ? StoredObject.Read(resource, entry) : null;
                 var revision = notice.Revision.ToString();
                 if (value is not null && notice.Type == WatchEventType.Deleted)
-                    value = (T)value.WithMetadata(value.Metadata with { ResourceVersion = revision });
+                    value = value.WithMetadata(value.Metadata with { ResourceVersion = revision });
                 yield return new(notice.Type, value, revision);
             }
         }
@@ -69,9 +76,12 @@ internal sealed class InProcessClient(ObjectRegistry registry, PodOperations pod
         await UpdateAsync(value, "status", cancellationToken);
 
     public async Task<T> PatchAsync<T>(
-        string? @namespace, string name, ApiPatch patch, CancellationToken cancellationToken) where T : class, IKubeObject<T>
+        string? @namespace, string name, ApiPatch patch, CancellationToken cancellationToken) where T : class, IKubeObject<T> =>
+        (T)await PatchAsync(T.KindInfo, @namespace, name, patch, cancellationToken);
+
+    public async Task<IKubeObject> PatchAsync(KindInfo kind, string? @namespace, string name, ApiPatch patch, CancellationToken cancellationToken)
     {
-        var resource = Resource<T>();
+        var resource = Resource(kind);
         var isApply = patch.Kind == PatchKind.Apply;
         var context = new WriteContext { User = InProcessUser.InProcess, FieldManager = patch.FieldManager ?? fieldManager, HasFinalManagers = isApply };
         Func<IKubeObject?, IKubeObject> change;
@@ -84,22 +94,24 @@ internal sealed class InProcessClient(ObjectRegistry registry, PodOperations pod
         {
             change = PatchBody.Change(resource, patch, FieldValidation.Ignore, context);
         }
-        return (T)(await registry.UpdateAsync(resource, patch.Subresource, @namespace ?? "", name, change, isPatch: true, context, cancellationToken)).Object;
+        return (await registry.UpdateAsync(resource, patch.Subresource, @namespace ?? "", name, change, isPatch: true, context, cancellationToken)).Object;
     }
+
+    public Task<IKubeObject?> TryGetAsync(KindInfo kind, string? @namespace, string name, CancellationToken cancellationToken) =>
+        Task.FromResult(registry.TryGet(Resource(kind), @namespace ?? "", name));
 
     public Task<T> UpdateSubresourceAsync<T>(T value, string subresource, CancellationToken cancellationToken) where T : class, IKubeObject<T> =>
         UpdateAsync(value, subresource, cancellationToken);
 
     public async Task<ObjectList<IKubeObject>> ListAsync(KindInfo kind, string? @namespace, Selection selection, CancellationToken cancellationToken)
     {
-        var resource = registry.Catalog.Find(kind) ?? throw StatusException.NoResource();
+        var resource = Resource(kind);
         var list = await registry.ListAsync(resource, @namespace ?? "", Query(kind, selection, "", isWatch: false), cancellationToken);
         return new(new ListMeta { ResourceVersion = list.Revision.ToString() }, [.. list.Entries.Select(entry => StoredObject.Read(resource, entry))]);
     }
 
     public async Task DeleteAsync(KindInfo kind, string? @namespace, string name, DeleteOptions options, CancellationToken cancellationToken) =>
-        await registry.DeleteAsync(
-            registry.Catalog.Find(kind) ?? throw StatusException.NoResource(), @namespace ?? "", name, options, Context(), cancellationToken);
+        await registry.DeleteAsync(Resource(kind), @namespace ?? "", name, options, Context(), cancellationToken);
 
     public async Task DeleteAsync<T>(
         string? @namespace, string name, DeleteOptions options, CancellationToken cancellationToken) where T : class, IKubeObject<T> =>
@@ -132,7 +144,11 @@ internal sealed class InProcessClient(ObjectRegistry registry, PodOperations pod
         return (T)written.Object;
     }
 
-    private Resource Resource<T>() where T : class, IKubeObject<T> => registry.Catalog.Find(T.KindInfo) ?? throw StatusException.NoResource();
+    private Resource Resource<T>() where T : class, IKubeObject<T> => Resource(T.KindInfo);
+
+    // A custom kind's description changes with its definition; its name stays.
+    private Resource Resource(KindInfo kind) =>
+        registry.Catalog.Find(kind) ?? registry.Catalog.Find(kind.Group, kind.Version, kind.Plural) ?? throw StatusException.NoResource();
 
     private WriteContext Context() => new() { User = InProcessUser.InProcess, FieldManager = fieldManager };
 

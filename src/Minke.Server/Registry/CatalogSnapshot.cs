@@ -11,11 +11,13 @@ internal sealed class CatalogSnapshot
     public CatalogSnapshot(IReadOnlyList<Resource> all)
     {
         All = all;
+        Kinds = [.. all.Select(resource => resource.Kind)];
         _byName = all.ToDictionary(resource => (resource.Kind.Group, resource.Kind.Version, resource.Kind.Plural));
         _byKind = all.ToDictionary(resource => resource.Kind);
     }
 
     public IReadOnlyList<Resource> All { get; }
+    public IReadOnlyList<KindInfo> Kinds { get; }
 
     public Resource? Find(string group, string version, string plural) => _byName.GetValueOrDefault((group, version, plural));
 

@@ -1,4 +1,5 @@
 using Minke.Api;
+using Minke.Client;
 
 namespace Minke.Server.Registry;
 
@@ -6,7 +7,7 @@ namespace Minke.Server.Registry;
 /// Every resource this server serves. What is built in stays; what CustomResourceDefinitions add comes and goes, each time as a new
 /// snapshot, so that a reader never sees half a change.
 /// </summary>
-internal sealed class ResourceCatalog
+internal sealed class ResourceCatalog : IServedKinds
 {
     private readonly List<Resource> _builtIn = [];
     private volatile CatalogSnapshot _current;
@@ -48,6 +49,10 @@ internal sealed class ResourceCatalog
     public CatalogSnapshot Current => _current;
     public IReadOnlyList<Resource> All => _current.All;
 
+    IReadOnlyList<KindInfo> IServedKinds.Current => _current.Kinds;
+
+    public event Action? Changed;
+
     public Resource? Find(string group, string version, string plural) => _current.Find(group, version, plural);
 
     public Resource? Find(KindInfo kind) => _current.Find(kind);
@@ -65,6 +70,7 @@ internal sealed class ResourceCatalog
     {
         var names = _builtIn.Select(resource => (resource.Kind.Group, resource.Kind.Version, resource.Kind.Plural)).ToHashSet();
         _current = new CatalogSnapshot([.. _builtIn, .. custom.Where(resource => names.Add((resource.Kind.Group, resource.Kind.Version, resource.Kind.Plural)))]);
+        Changed?.Invoke();
     }
 
     private void Add(KindInfo kind)

@@ -221,6 +221,16 @@ internal sealed class FakeApi(TimeProvider time) : IApiClient
     public Task<T> UpdateSubresourceAsync<T>(T value, string subresource, CancellationToken cancellationToken) where T : class, IKubeObject<T> =>
         throw new NotSupportedException();
 
+    public Task<IKubeObject?> TryGetAsync(KindInfo kind, string? @namespace, string name, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
+    public IAsyncEnumerable<WatchEvent<IKubeObject>> WatchAsync(
+        KindInfo kind, string? @namespace, Selection selection, string resourceVersion, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
+    public Task<IKubeObject> PatchAsync(KindInfo kind, string? @namespace, string name, ApiPatch patch, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
     public Task<ObjectList<IKubeObject>> ListAsync(KindInfo kind, string? @namespace, Selection selection, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
 
