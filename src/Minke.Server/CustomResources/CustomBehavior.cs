@@ -8,6 +8,9 @@ namespace Minke.Server.CustomResources;
 /// <summary>What a custom kind does beyond its schema: status apart from the rest, generations, scale fields, validation in upstream's order.</summary>
 internal sealed class CustomBehavior(CustomVersion version) : KindBehavior
 {
+    private const string NotAllChecked =
+        "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+
     public override KindInfo Kind => version.Kind;
     public override bool CountsGeneration => true;
 
@@ -40,6 +43,7 @@ internal sealed class CustomBehavior(CustomVersion version) : KindBehavior
         ValidateScaleStatus(tree, errors);
         EmbeddedMetadata.Validate(tree, version.Schema, errors);
         ValidateLists(tree, before, errors);
+        ValidateRules(custom, tree, before, errors);
     }
 
     public override void ValidateStatus(IKubeObject value, IKubeObject old, FieldErrors errors)
@@ -50,9 +54,11 @@ internal sealed class CustomBehavior(CustomVersion version) : KindBehavior
             SchemaValidator.ValidateUpdate(status, before["status"], before.ContainsKey("status"), schema, errors, "status");
         ValidateScaleStatus(tree, errors);
         ValidateLists(tree, before, errors);
+        ValidateRules((CustomObject)value, tree, before, errors);
     }
 
-    public override IEnumerable<string> Warnings(IKubeObject value, IKubeObject? old) => CustomMetadata.Warnings(value.Metadata, old?.Metadata);
+    public override IEnumerable<string> Warnings(IKubeObject value, IKubeObject? old) =>
+        CustomMetadata.Warnings(value.Metadata, old?.Metadata).Concat(((CustomObject)value).Forgiven);
 
     public override bool SpecDiffers(IKubeObject value, IKubeObject old)
     {
@@ -68,6 +74,21 @@ internal sealed class CustomBehavior(CustomVersion version) : KindBehavior
             return;
         foreach (var error in found)
             errors.Add(error);
+    }
+
+    /// <summary>Rules may count on what the schema says, so they are asked of nothing that it refuses.</summary>
+    private void ValidateRules(CustomObject value, JsonObject tree, JsonObject? before, FieldErrors errors)
+    {
+        if (version.Rules is not { } rules)
+            return;
+        if (errors.Any(error => error.CauseType is "FieldValueNotSupported" or "FieldValueRequired" or "FieldValueTooLong" or "FieldValueTooMany" or "FieldValueTypeInvalid"))
+        {
+            errors.Invalid("", "null", NotAllChecked);
+            return;
+        }
+        var forgiven = new List<string>();
+        rules.Validate(tree, before, errors, forgiven);
+        value.Forgiven = forgiven;
     }
 
     private void ValidateScaleStatus(JsonObject tree, FieldErrors errors)

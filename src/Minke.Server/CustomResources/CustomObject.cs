@@ -32,6 +32,9 @@ internal sealed class CustomObject(KindInfo kind, ObjectMeta metadata, ApiMap<Ra
 
     public CustomObject WithMembers(ApiMap<RawJson> members) => new(Info, Metadata, members, Fingerprint);
 
+    /// <summary>What an update leaves as wrong as it was: for the warnings of the request that validated this instance.</summary>
+    public IReadOnlyList<string> Forgiven { get; set; } = [];
+
     /// <summary>With a member as another object has it, or has it not.</summary>
     public CustomObject WithMemberOf(CustomObject other, string name) =>
         WithMembers(other.Members.TryGetValue(name, out var member) ? Members.With(name, member) : Members.Without(name));

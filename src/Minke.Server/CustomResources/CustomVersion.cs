@@ -17,6 +17,7 @@ internal sealed class CustomVersion
 {
     private readonly Lazy<StructuralSchema> _schema;
     private readonly Lazy<TypeSchema> _typeSchema;
+    private readonly Lazy<CustomRules?> _rules;
     private readonly Lazy<ulong> _fingerprint;
     private readonly Lazy<IReadOnlyList<TableColumn>> _columns;
 
@@ -45,6 +46,7 @@ internal sealed class CustomVersion
         };
         Kind = info;
         _schema = new(() => StructuralSchema.Of(version.Schema?.OpenAPIV3Schema, definition.Source.Spec.PreserveUnknownFields));
+        _rules = new(() => CustomRules.Of(Schema));
         _typeSchema = new(() => CustomTypes.Of(this));
         _columns = new(() => CustomColumns.Of(this));
         Warning = version.Deprecated ? DeprecationOf(definition, version) : "";
@@ -55,6 +57,9 @@ internal sealed class CustomVersion
     public CustomResourceDefinitionVersion Spec { get; }
     public KindInfo Kind { get; }
     public StructuralSchema Schema => _schema.Value;
+
+    /// <summary>Null when the schema has none.</summary>
+    public CustomRules? Rules => _rules.Value;
 
     /// <summary>Of everything that shapes an object in this version: objects of equal fingerprints need no second look.</summary>
     public ulong Fingerprint => _fingerprint.Value;

@@ -7,11 +7,11 @@ internal sealed record WebhookAddress(string Url, string ServiceNamespace, strin
 {
     public bool IsService => Url.Length == 0;
 
-    /// <summary>With upstream's <c>timeout</c> parameter.</summary>
-    public Uri Target(TimeSpan timeout)
+    /// <summary>As errors show it: with upstream's <c>timeout</c> parameter, and the port of a Service even where it goes without saying.</summary>
+    public string Target(TimeSpan timeout)
     {
         var address = IsService ? $"https://{ServiceName}.{ServiceNamespace}.svc:{ServicePort}{(ServicePath.StartsWith('/') ? "" : "/")}{ServicePath}" : Url;
-        return new Uri($"{address}{(address.Contains('?', StringComparison.Ordinal) ? '&' : '?')}timeout={(long)timeout.TotalSeconds}s");
+        return $"{address}{(address.Contains('?', StringComparison.Ordinal) ? '&' : '?')}timeout={(long)timeout.TotalSeconds}s";
     }
 }
 

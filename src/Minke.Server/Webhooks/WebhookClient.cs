@@ -49,7 +49,7 @@ internal sealed class WebhookClient : IDisposable
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         using var content = new ByteArrayContent(json);
         content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        using var request = new HttpRequestMessage(HttpMethod.Post, target) { Content = content };
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(target)) { Content = content };
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
         HttpStatusCode code;
         byte[] body;
@@ -116,7 +116,7 @@ internal sealed class WebhookClient : IDisposable
             throw Unbelieved(chain);
         }
         if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
-            throw new WebhookException($"tls: failed to verify certificate: x509: certificate is valid for {Names(leaf)}, not {_address.Target(TimeSpan.Zero).Host}");
+            throw new WebhookException($"tls: failed to verify certificate: x509: certificate is valid for {Names(leaf)}, not {new Uri(_address.Target(TimeSpan.Zero)).Host}");
         return true;
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Minke.Api;
 using Minke.Api.Apiextensions.V1;
+using Minke.Cel.Schemas;
 
 namespace Minke.Server.CustomResources.Schemas;
 
@@ -8,7 +9,7 @@ namespace Minke.Server.CustomResources.Schemas;
 /// One node of a structural schema, ready to prune, default and validate with. Children are made with their parent; a schema has no
 /// references, so the tree is finite.
 /// </summary>
-internal sealed class StructuralSchema
+internal sealed class StructuralSchema : ICelSchema
 {
     private static readonly Dictionary<string, StructuralSchema> NoProperties = [];
 
@@ -75,6 +76,25 @@ internal sealed class StructuralSchema
     /// <param name="preservesEverything">The definition's own <c>preserveUnknownFields</c>.</param>
     public static StructuralSchema Of(JSONSchemaProps? schema, bool preservesEverything = false) =>
         new(schema ?? new JSONSchemaProps { Type = "object", XKubernetesPreserveUnknownFields = true }, preservesEverything);
+
+    // As expressions see it.
+    private IReadOnlyDictionary<string, ICelSchema>? _celProperties;
+    string ICelSchema.Type => Source.Type;
+    string ICelSchema.Format => Source.Format;
+    bool ICelSchema.IsEmbeddedResource => IsEmbedded;
+    bool ICelSchema.PreservesUnknownFields => PreservesUnknown;
+    ICelSchema? ICelSchema.Items => Items;
+    ICelSchema? ICelSchema.AdditionalProperties => Additional;
+    IReadOnlyList<string> ICelSchema.Required => [.. Source.Required];
+    IReadOnlyList<string> ICelSchema.EnumStrings => [.. Enum.Select(one => JsonTree.IsText(one, out var text) ? text : "").Where(text => text.Length > 0)];
+    bool ICelSchema.HasDefault => Default is not null;
+    long? ICelSchema.MaxLength => Source.MaxLength;
+    long? ICelSchema.MaxItems => Source.MaxItems;
+    long? ICelSchema.MaxProperties => Source.MaxProperties;
+    IReadOnlyList<string> ICelSchema.ListMapKeys => ListMapKeys;
+
+    IReadOnlyDictionary<string, ICelSchema>? ICelSchema.Properties => Properties.Count == 0 ? null
+        : _celProperties ??= Properties.ToDictionary(one => one.Key, one => (ICelSchema)one.Value, StringComparer.Ordinal);
 
     private static StructuralSchema[] Many(ApiList<JSONSchemaProps> schemas) =>
         schemas.IsEmpty ? [] : [.. schemas.Select(one => new StructuralSchema(one, preservesEverything: false))];
