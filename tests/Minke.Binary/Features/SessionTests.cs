@@ -70,9 +70,12 @@ public sealed class SessionTests(FeatureCluster cluster)
         }
 
         await using var typist = await Typist.StartAsync(space, "attach", "-it", "typed");
-        // kubectl makes the window larger and small again, for whatever runs there to draw it anew.
-        await typist.TypeAsync("until [ \"$(stty size)\" = '33 77' ]; do sleep 0.1; done; echo $((40 + 2))\n");
+        // kubectl makes the window larger and small again, and some conmons keep only the first of two sizes that come at once.
+        await typist.TypeAsync("until stty size | grep -q '[1-9]'; do sleep 0.1; done; echo $((40 + 2))\n");
         await typist.SeesAsync("42");
+        await typist.ResizeAsync(44, 88);
+        await typist.TypeAsync("until [ \"$(stty size)\" = '44 88' ]; do sleep 0.1; done; echo $((50 + 3))\n");
+        await typist.SeesAsync("53");
     }
 
     [Fact]
