@@ -19,6 +19,9 @@ public abstract class KindBehavior
     /// <summary>On create: status cleared, fields only the server sets.</summary>
     public abstract IKubeObject PrepareForCreate(IKubeObject value);
 
+    /// <summary>On create, once the object has its uid and its name, generated ones too: what is made of those.</summary>
+    public virtual IKubeObject CompleteCreate(IKubeObject value) => value;
+
     /// <summary>On update of the main resource: status (and whatever else may not change here) taken from the old object.</summary>
     public abstract IKubeObject PrepareForUpdate(IKubeObject value, IKubeObject old);
 
@@ -51,6 +54,7 @@ public abstract class KindBehavior<T> : KindBehavior where T : class, IKubeObjec
 
     public virtual T Default(T value) => value;
     public virtual T PrepareForCreate(T value) => value;
+    public virtual T CompleteCreate(T value) => value;
     public virtual T PrepareForUpdate(T value, T old) => value;
     public virtual T PrepareForStatusUpdate(T value, T old) => value;
     public virtual void Validate(T value, T? old, FieldErrors errors) { }
@@ -61,6 +65,7 @@ public abstract class KindBehavior<T> : KindBehavior where T : class, IKubeObjec
 
     public sealed override IKubeObject Default(IKubeObject value) => Default((T)value);
     public sealed override IKubeObject PrepareForCreate(IKubeObject value) => PrepareForCreate((T)value);
+    public sealed override IKubeObject CompleteCreate(IKubeObject value) => CompleteCreate((T)value);
     public sealed override IKubeObject PrepareForUpdate(IKubeObject value, IKubeObject old) => PrepareForUpdate((T)value, (T)old);
     public sealed override IKubeObject PrepareForStatusUpdate(IKubeObject value, IKubeObject old) => PrepareForStatusUpdate((T)value, (T)old);
     public sealed override void Validate(IKubeObject value, IKubeObject? old, FieldErrors errors) => Validate((T)value, (T?)old, errors);

@@ -1,4 +1,5 @@
 using Minke.Api.Apps.V1;
+using Minke.Api.Batch.V1;
 using Minke.Api.Flowcontrol.V1;
 using Minke.Api.Networking.V1;
 using Minke.Api.Storage.V1;
@@ -12,8 +13,14 @@ public static class KindSupport
 {
     private static readonly Dictionary<KindInfo, string> Idle = new()
     {
+        [CronJob.KindInfo] = "no controller makes Jobs of it",
         [DaemonSet.KindInfo] = "no controller makes pods of it",
         [Deployment.KindInfo] = "no controller makes ReplicaSets of it",
+        [Discovery.V1.EndpointSlice.KindInfo] = "Services are not routed",
+        [Autoscaling.V1.HorizontalPodAutoscaler.KindInfo] = "no controller scales by it",
+        [Autoscaling.V2.HorizontalPodAutoscaler.KindInfo] = "no controller scales by it",
+        [Job.KindInfo] = "no controller makes pods of it",
+        [Policy.V1.PodDisruptionBudget.KindInfo] = "no controller counts its pods: until its status is written, none of them can be evicted",
         [ReplicaSet.KindInfo] = "no controller makes pods of it",
         [StatefulSet.KindInfo] = "no controller makes pods of it",
         [Core.V1.ReplicationController.KindInfo] = "no controller makes pods of it",

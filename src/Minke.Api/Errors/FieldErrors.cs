@@ -35,6 +35,9 @@ public sealed class FieldErrors : IReadOnlyList<FieldError>
 
     public void Invalid(FieldPath path, object? value, string detail) => Add("FieldValueInvalid", path, $"Invalid value: {Show(value)}", detail);
 
+    /// <summary>Where the value would say nothing.</summary>
+    public void InvalidWithoutValue(FieldPath path, string detail) => Add("FieldValueInvalid", path, "Invalid value", detail);
+
     public void TypeInvalid(FieldPath path, object? value, string detail) => Add("FieldValueTypeInvalid", path, $"Invalid value: {Show(value)}", detail);
 
     /// <summary>The supported values in the order given: upstream sorts some lists and not others.</summary>

@@ -1,5 +1,6 @@
 using Minke.Api;
 using Minke.Api.Apiextensions.V1;
+using Minke.Api.Batch.V1;
 using Minke.Api.Core.V1;
 using Minke.Api.Meta.V1;
 using Minke.Server.Admission;
@@ -13,6 +14,8 @@ internal sealed partial class ObjectRegistry
 {
     private const string OrphanFinalizer = "orphan";
     private const string ForegroundFinalizer = "foregroundDeletion";
+    private const string JobWarning = "child pods are preserved by default when jobs are deleted; "
+        + "set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
 
     /// <summary>A garbage collector runs, so what it must do is left to it as a finalizer. Without one nobody would take it off again.</summary>
     public bool HasGarbageCollector { get; init; }
@@ -28,6 +31,8 @@ internal sealed partial class ObjectRegistry
             var old = StoredObject.Read(resource, await PreparedAsync(resource, entry, cancellationToken));
             CheckPreconditions(resource, old, options);
             await AdmitDeleteAsync(resource, @namespace, old, context, cancellationToken);
+            if (attempt == 1 && old is Job && SaysNothing(options))
+                context.Warnings.Add(JobWarning);
 
             // Null: remove it now.
             var changed = Deleting(old, options);
@@ -121,7 +126,7 @@ internal sealed partial class ObjectRegistry
         }
         else if (metadata.DeletionTimestamp is null)
         {
-            metadata = metadata with { Finalizers = WithPropagation(metadata.Finalizers, options) };
+            metadata = metadata with { Finalizers = WithPropagation(old, options) };
             var grace = old is Pod pod ? GracePeriod(pod, options) : 0;
             if (isGraceful || !metadata.Finalizers.IsEmpty)
             {
@@ -148,9 +153,14 @@ internal sealed partial class ObjectRegistry
     /// <summary>Negative grace counts as one second, as upstream says.</summary>
     private static long Positive(long seconds) => seconds < 0 ? 1 : seconds;
 
-    private ApiList<string> WithPropagation(ApiList<string> finalizers, DeleteOptions options)
+    private static bool SaysNothing(DeleteOptions options) => options is { PropagationPolicy: null, OrphanDependents: null };
+
+    private ApiList<string> WithPropagation(IKubeObject old, DeleteOptions options)
     {
-        var isOrphan = options.OrphanDependents == true || options.PropagationPolicy == DeletionPropagation.Orphan;
+        var finalizers = old.Metadata.Finalizers;
+        // These two have always left their pods behind unless told otherwise.
+        var isOrphan = options.OrphanDependents == true || options.PropagationPolicy == DeletionPropagation.Orphan
+            || (SaysNothing(options) && old is (Job or ReplicationController) && !finalizers.Contains(ForegroundFinalizer) && !finalizers.Contains(OrphanFinalizer));
         var isForeground = options.PropagationPolicy == DeletionPropagation.Foreground;
         if (options.PropagationPolicy is not null || options.OrphanDependents is not null)
             finalizers = finalizers.Without(finalizer => finalizer is OrphanFinalizer or ForegroundFinalizer);

@@ -87,10 +87,11 @@ internal sealed partial class ObjectRegistry(
         context.Warnings.AddRange(resource.Behavior.Dropped(value));
         value = resource.Behavior.PrepareForCreate(value);
 
+        var prepared = value;
         for (var attempt = 1; ; attempt++)
         {
-            if (isGenerated)
-                value = value.WithMetadata(value.Metadata with { Name = GenerateName(value.Metadata.GenerateName) });
+            value = resource.Behavior.CompleteCreate(isGenerated
+                ? prepared.WithMetadata(prepared.Metadata with { Name = GenerateName(prepared.Metadata.GenerateName) }) : prepared);
             if (attempt == 1)
             {
                 Validate(resource, value, old: null);

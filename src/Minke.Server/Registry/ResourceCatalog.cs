@@ -38,6 +38,10 @@ internal sealed class ResourceCatalog : IServedKinds
         "localsubjectaccessreviews.authorization.k8s.io", "selfsubjectrulesreviews.authorization.k8s.io",
     ];
 
+    private static readonly ObjectConversion Autoscalers = new(
+        stored => HpaConversion.ToOld((Minke.Api.Autoscaling.V2.HorizontalPodAutoscaler)stored),
+        served => HpaConversion.ToStored((Minke.Api.Autoscaling.V1.HorizontalPodAutoscaler)served));
+
     public ResourceCatalog(IEnumerable<KindInfo> kinds)
     {
         foreach (var kind in kinds)
@@ -76,9 +80,11 @@ internal sealed class ResourceCatalog : IServedKinds
     private void Add(KindInfo kind)
     {
         var name = kind.Group.Length == 0 ? kind.Plural : $"{kind.Plural}.{kind.Group}";
-        // One collection of events, seen in two forms: stored in the older one.
-        var isNewEvent = kind == Minke.Api.Events.V1.Event.KindInfo;
-        var stored = isNewEvent ? Minke.Api.Core.V1.Event.KindInfo : kind;
+        // One collection seen in two forms: events are stored in the older one, autoscalers in the newer, as upstream does.
+        var (stored, conversion) =
+            kind == Minke.Api.Events.V1.Event.KindInfo ? (Minke.Api.Core.V1.Event.KindInfo, EventConversion.Between)
+            : kind == Minke.Api.Autoscaling.V1.HorizontalPodAutoscaler.KindInfo ? (Minke.Api.Autoscaling.V2.HorizontalPodAutoscaler.KindInfo, Autoscalers)
+            : (kind, (ObjectConversion?)null);
         var resource = new Resource
         {
             Kind = kind,
@@ -86,7 +92,7 @@ internal sealed class ResourceCatalog : IServedKinds
             StorageKind = stored,
             DecodeStored = entry => StoredObject.Decode(stored, entry),
             Prefix = stored.Group.Length == 0 ? $"/{stored.Plural}/" : $"/{stored.Plural}.{stored.Group}/",
-            Conversion = isNewEvent ? EventConversion.Between : null,
+            Conversion = conversion,
             AllowsUnconditionalUpdate = !NoUnconditionalUpdate.Contains(name),
             AllowsCreateOnUpdate = CreateOnUpdate.Contains(name),
             ReturnsDeleted = ReturnDeleted.Contains(name),

@@ -12,6 +12,7 @@ namespace Minke.Server.Subresources;
 internal sealed class PodOperations(ObjectRegistry registry)
 {
     private readonly Resource _pods = registry.Catalog.Find(Pod.KindInfo)!;
+    private readonly PodEvictions _evictions = new(registry);
 
     public async ValueTask BindAsync(ApiRequest request)
     {
@@ -52,14 +53,13 @@ internal sealed class PodOperations(ObjectRegistry registry)
         await Responses.StatusAsync(request.Http, new Status { StatusValue = "Success", Code = 201 }, request.Media);
     }
 
-    /// <summary>No disruption budgets are served yet, so nothing stands against it.</summary>
     public async Task EvictAsync(string @namespace, string name, Eviction eviction, WriteContext context, CancellationToken cancellationToken)
     {
         var options = eviction.DeleteOptions ?? DeleteOptions.Empty;
         var isDryRun = context.IsDryRun || DryRun.IsOn(options.DryRun);
         if (registry.TryGet(_pods, @namespace, name) is Pod pod)
             NodeRestriction.Evict(context.User, pod);
-        await registry.DeleteAsync(_pods, @namespace, name, options, new() { User = context.User, IsDryRun = isDryRun }, cancellationToken);
+        await _evictions.EvictAsync(@namespace, name, options, new() { User = context.User, IsDryRun = isDryRun }, cancellationToken);
     }
 
     private Pod Bound(Pod pod, Binding binding)

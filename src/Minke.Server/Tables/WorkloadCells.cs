@@ -1,4 +1,6 @@
+using System.Globalization;
 using Minke.Api;
+using Minke.Api.Batch.V1;
 
 namespace Minke.Server.Tables;
 
@@ -14,4 +16,25 @@ internal static class WorkloadCells
         var group = slash < 0 ? "" : "." + controller.ApiVersion[..slash];
         return $"{(controller.Kind + group).ToLowerInvariant()}/{controller.Name}";
     }
+
+    public static string Status(Job job)
+    {
+        bool Is(string type) => job.Status.Conditions.Any(condition => condition.Type == type && condition.Status == "True");
+        return Is(JobConditionType.Complete) ? "Complete"
+            : Is(JobConditionType.Failed) ? "Failed"
+            : job.Metadata.DeletionTimestamp is not null ? "Terminating"
+            : Is(JobConditionType.Suspended) ? "Suspended"
+            : Is(JobConditionType.FailureTarget) ? "FailureTarget"
+            : "Running";
+    }
+
+    public static string Completions(Job job) => job.Spec switch
+    {
+        { Completions: { } completions } => string.Create(CultureInfo.InvariantCulture, $"{job.Status.Succeeded}/{completions}"),
+        { Parallelism: > 1 and var parallelism } => string.Create(CultureInfo.InvariantCulture, $"{job.Status.Succeeded}/1 of {parallelism}"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{job.Status.Succeeded}/1"),
+    };
+
+    public static string Duration(Job job, DateTimeOffset now) => job.Status.StartTime is { } start
+        ? Ages.Text((job.Status.CompletionTime?.ToDateTimeOffset() ?? now) - start.ToDateTimeOffset()) : "";
 }

@@ -28,7 +28,7 @@ internal static class Cases
     public static (IKubeObject Value, FieldErrors Errors) Create(KindInfo kind, JsonNode json)
     {
         var behavior = KindBehaviors.For(kind);
-        var value = behavior.PrepareForCreate(Decode(kind, json));
+        var value = behavior.CompleteCreate(behavior.PrepareForCreate(Decode(kind, json)));
         var errors = new FieldErrors();
         behavior.Validate(value, null, errors);
         return (value, errors);

@@ -35,7 +35,7 @@ public sealed class KubectlServer : IAsyncLifetime
         Directory.Delete(_directory, recursive: true);
     }
 
-    /// <summary>Arguments are split at blanks.</summary>
+    /// <summary>Arguments are split at blanks; "␠" is one that stays.</summary>
     internal async Task<Result> RunAsync(string arguments, string input = "")
     {
         using var process = Start(arguments);
@@ -76,7 +76,7 @@ public sealed class KubectlServer : IAsyncLifetime
     /// <summary>For one that stays: the caller ends it.</summary>
     internal Process Start(string arguments)
     {
-        var start = new ProcessStartInfo("kubectl", arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        var start = new ProcessStartInfo("kubectl", arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(argument => argument.Replace('␠', ' ')))
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
