@@ -21,6 +21,9 @@ internal sealed class FieldSet
 
     public bool IsEmpty => _nodes.Length == 0;
 
+    /// <summary>Its canonical form, once that has been made: see <see cref="FieldSetCache"/>.</summary>
+    public Minke.Api.RawJson Encoded { get; set; }
+
     /// <summary>In canonical order.</summary>
     public ReadOnlySpan<Node> Nodes => _nodes;
 

@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.Text;
 using System.Text.Json;
 using Minke.Api;
 
@@ -14,10 +14,9 @@ internal static class FieldsV1
 
     public static RawJson Write(FieldSet set)
     {
-        var buffer = new ArrayBufferWriter<byte>(512);
-        using (var writer = new Utf8JsonWriter(buffer, Json.WriterOptions))
-            WriteNode(writer, set, isMember: false);
-        return new(buffer.WrittenSpan.ToArray());
+        using var text = new JsonText(1024);
+        WriteNode(text, set, isMember: false);
+        return new(text.ToArray());
     }
 
     /// <exception cref="FormatException">Not JSON, or a key that is no path element.</exception>
@@ -38,28 +37,38 @@ internal static class FieldsV1
         }
     }
 
-    private static void WriteNode(Utf8JsonWriter writer, FieldSet set, bool isMember)
+    private static void WriteNode(JsonText text, FieldSet set, bool isMember)
     {
-        writer.WriteStartObject();
-        if (isMember)
-        {
-            writer.WriteStartObject("."u8);
-            writer.WriteEndObject();
-        }
+        var start = text.Length;
+        text.Append(isMember ? "{\".\":{}"u8 : "{"u8);
         foreach (var node in set.Nodes)
         {
-            writer.WritePropertyName(node.Element.ToFieldsV1());
+            text.BeginItem(start);
+            WriteName(text, node.Element);
             if (node.Children is null)
-            {
-                writer.WriteStartObject();
-                writer.WriteEndObject();
-            }
+                text.Append("{}"u8);
             else
-            {
-                WriteNode(writer, node.Children, node.IsMember);
-            }
+                WriteNode(text, node.Children, node.IsMember);
         }
-        writer.WriteEndObject();
+        text.Append("}"u8);
+    }
+
+    private static void WriteName(JsonText text, PathElement element)
+    {
+        text.Append(element.Kind switch
+        {
+            ElementKind.Field => "\"f:"u8,
+            ElementKind.Key => "\"k:"u8,
+            ElementKind.Value => "\"v:"u8,
+            _ => "\"i:"u8,
+        });
+        var name = element.ToText();
+        // Names of fields have nothing to escape; keys are JSON in JSON.
+        if (Ascii.IsValid(name) && name.AsSpan().IndexOfAny('"', '\\') < 0 && !name.AsSpan().ContainsAnyInRange('\0', '\x1f'))
+            text.AppendAscii(name);
+        else
+            text.Append(JsonEncodedText.Encode(name, Json.WriterOptions.Encoder).EncodedUtf8Bytes);
+        text.Append("\":"u8);
     }
 
     /// <summary>A place without any below it is a member, however it is written.</summary>

@@ -16,32 +16,31 @@ internal enum ElementKind : byte { Field, Key, Value, Index }
 [StructLayout(LayoutKind.Auto)]
 internal readonly struct PathElement : IEquatable<PathElement>, IComparable<PathElement>
 {
-    private readonly string _text; // the field's name; else the canonical JSON, which identifies it
-    private readonly object? _detail; // KeyPart[] or Scalar
+    private readonly object _what; // by kind: the field's name, KeyPart[], Scalar, the index
 
-    private PathElement(ElementKind kind, string text, object? detail) => (Kind, _text, _detail) = (kind, text, detail);
+    private PathElement(ElementKind kind, object what) => (Kind, _what) = (kind, what);
 
     public ElementKind Kind { get; }
 
     /// <summary>Of a field.</summary>
-    public string FieldName => _text;
+    public string FieldName => (string)_what;
     public bool IsField => Kind == ElementKind.Field;
 
-    public static PathElement Field(string name) => new(ElementKind.Field, name, null);
+    private KeyPart[] KeyParts => (KeyPart[])_what;
+
+    public static PathElement Field(string name) => new(ElementKind.Field, name);
 
     /// <summary>The parts are sorted here.</summary>
     public static PathElement Key(KeyPart[] parts)
     {
-        Array.Sort(parts, static (a, b) => string.CompareOrdinal(a.Name, b.Name));
-        var text = new StringBuilder("{");
-        foreach (var part in parts)
-            (text.Length > 1 ? text.Append(',') : text).Append(GoJsonText.Quote(part.Name)).Append(':').Append(part.Value.ToJson());
-        return new(ElementKind.Key, text.Append('}').ToString(), parts);
+        if (parts.Length > 1)
+            Array.Sort(parts, static (a, b) => string.CompareOrdinal(a.Name, b.Name));
+        return new(ElementKind.Key, parts);
     }
 
-    public static PathElement Value(Scalar value) => new(ElementKind.Value, value.ToJson(), value);
+    public static PathElement Value(Scalar value) => new(ElementKind.Value, value);
 
-    public static PathElement Index(int index) => new(ElementKind.Index, index.ToString(CultureInfo.InvariantCulture), null);
+    public static PathElement Index(int index) => new(ElementKind.Index, index);
 
     /// <summary>From FieldsV1: <c>f:name</c>, <c>k:{…}</c>, <c>v:…</c>, <c>i:0</c>. Null for a kind that a later version may know.</summary>
     /// <exception cref="FormatException">With upstream's text.</exception>
@@ -70,22 +69,22 @@ internal readonly struct PathElement : IEquatable<PathElement>, IComparable<Path
         }
     }
 
-    /// <summary>As in FieldsV1.</summary>
-    public string ToFieldsV1() => Kind switch
-    {
-        ElementKind.Field => "f:" + _text,
-        ElementKind.Key => "k:" + _text,
-        ElementKind.Value => "v:" + _text,
-        _ => "i:" + _text,
-    };
-
     /// <summary>As in messages: <c>.name</c>, <c>[port=80,protocol="TCP"]</c>, <c>[="a"]</c>, <c>[0]</c>.</summary>
     public override string ToString() => Kind switch
     {
-        ElementKind.Field => "." + _text,
-        ElementKind.Key => $"[{string.Join(',', ((KeyPart[])_detail!).Select(part => $"{part.Name}={part.Value}"))}]",
-        ElementKind.Value => $"[={(Scalar)_detail!}]",
-        _ => $"[{_text}]",
+        ElementKind.Field => "." + FieldName,
+        ElementKind.Key => $"[{string.Join(',', KeyParts.Select(part => $"{part.Name}={part.Value}"))}]",
+        ElementKind.Value => $"[={(Scalar)_what}]",
+        _ => $"[{ToText()}]",
+    };
+
+    /// <summary>What stands behind the letter in FieldsV1.</summary>
+    public string ToText() => Kind switch
+    {
+        ElementKind.Field => FieldName,
+        ElementKind.Key => $"{{{string.Join(',', KeyParts.Select(part => GoJsonText.Quote(part.Name) + ":" + part.Value.ToJson()))}}}",
+        ElementKind.Value => ((Scalar)_what).ToJson(),
+        _ => ((int)_what).ToString(CultureInfo.InvariantCulture),
     };
 
     /// <summary>A path in messages: <c>.spec.ports[port=80,protocol="TCP"].name</c>.</summary>
@@ -104,21 +103,21 @@ internal readonly struct PathElement : IEquatable<PathElement>, IComparable<Path
         switch (Kind)
         {
             case ElementKind.Key:
-                return ComparePart((KeyPart[])_detail!, (KeyPart[])other._detail!);
+                return CompareParts(KeyParts, other.KeyParts);
             case ElementKind.Value:
-                return ((Scalar)_detail!).CompareTo((Scalar)other._detail!);
+                return ((Scalar)_what).CompareTo((Scalar)other._what);
             case ElementKind.Index:
-                return int.Parse(_text, CultureInfo.InvariantCulture).CompareTo(int.Parse(other._text, CultureInfo.InvariantCulture));
+                return ((int)_what).CompareTo((int)other._what);
             default:
-                return string.CompareOrdinal(_text, other._text);
+                return ReferenceEquals(_what, other._what) ? 0 : string.CompareOrdinal(FieldName, other.FieldName);
         }
     }
 
-    public bool Equals(PathElement other) => Kind == other.Kind && string.Equals(_text, other._text, StringComparison.Ordinal);
+    public bool Equals(PathElement other) => CompareTo(other) == 0;
     public override bool Equals(object? obj) => obj is PathElement other && Equals(other);
-    public override int GetHashCode() => string.GetHashCode(_text, StringComparison.Ordinal);
+    public override int GetHashCode() => string.GetHashCode(ToText(), StringComparison.Ordinal);
 
-    private static int ComparePart(KeyPart[] a, KeyPart[] b)
+    private static int CompareParts(KeyPart[] a, KeyPart[] b)
     {
         for (var i = 0; i < a.Length && i < b.Length; i++)
         {

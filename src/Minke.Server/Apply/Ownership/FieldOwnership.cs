@@ -17,17 +17,19 @@ internal sealed class FieldOwnership(ResourceCatalog catalog, TimeProvider clock
 
     private readonly ResourceCatalog _catalog = catalog;
     private readonly TypeShapes _shapes = new();
+    private readonly FieldSetCache _sets = new();
+    private readonly JsonScratch.Pool _scratches = new();
     private readonly ConcurrentDictionary<Resource, TypedObject> _empty = [];
 
     /// <summary>A new object, with its creator owning what it has.</summary>
     public IKubeObject Created(Resource resource, IKubeObject value, WriteContext context)
     {
         var sent = value.Metadata.ManagedFields;
-        var managers = sent.IsEmpty ? [] : Managers.TryDecode(sent) ?? [];
-        using var @new = Typed(resource, WithoutManaged(value));
+        var managers = sent.IsEmpty ? [] : Managers.TryDecode(sent, _sets) ?? [];
+        using var @new = Scratch(resource, value);
         OwnershipUpdate.Write(Empty(resource), @new, managers, Writer(resource, "", context.FieldManager), Versions(resource, ""));
         ManagerCap.Apply(managers);
-        return WithManaged(value, Managers.Encode(managers));
+        return WithManaged(value, Managers.Encode(managers, _sets));
     }
 
     /// <summary>A changed object, with its writer owning what it changed.</summary>
@@ -38,13 +40,13 @@ internal sealed class FieldOwnership(ResourceCatalog catalog, TimeProvider clock
         // Who has no managers began before there were any, or has had them taken away: tracking starts with the first apply.
         if (managers.Count == 0)
             return WithManaged(value, default);
-        using var before = oldJson.IsEmpty ? Typed(resource, WithoutManaged(old)) : new TypedObject(oldJson, resource.Kind.ApiVersion, ShapeOf(resource));
-        using var after = Typed(resource, WithoutManaged(value));
+        using var before = oldJson.IsEmpty ? Scratch(resource, old) : new TypedObject(oldJson, resource.Kind.ApiVersion, ShapeOf(resource));
+        using var after = Scratch(resource, value);
         var writer = Writer(resource, subresource, context.FieldManager);
         if (!OwnershipUpdate.Write(before, after, managers, writer, Versions(resource, subresource)) && isUnchanged)
             return WithManaged(value, old.Metadata.ManagedFields);
         ManagerCap.Apply(managers);
-        return WithManaged(value, Managers.Encode(managers));
+        return WithManaged(value, Managers.Encode(managers, _sets));
     }
 
     /// <summary>The object with a configuration applied; its managers are final.</summary>
@@ -86,7 +88,7 @@ internal sealed class FieldOwnership(ResourceCatalog catalog, TimeProvider clock
         var value = applied is null ? old ?? Decode(resource, live, config) : Decode(resource, applied, config);
         if (applier.Name == LastApplied.Kubectl)
             value = LastApplied.Refresh(value, config.Document);
-        return WithManaged(value, Managers.Encode(managers));
+        return WithManaged(value, Managers.Encode(managers, _sets));
 
         (TypedObject? Applied, ApplyConflicts? Conflicts) Attempt(List<Manager> from, bool force)
         {
@@ -99,7 +101,7 @@ internal sealed class FieldOwnership(ResourceCatalog catalog, TimeProvider clock
     }
 
     /// <summary>The managers a write begins with: what it brings itself if that makes sense, else those of the stored object.</summary>
-    private static (List<Manager> Managers, bool IsUnchanged) Before(IKubeObject value, IKubeObject old, string subresource)
+    private (List<Manager> Managers, bool IsUnchanged) Before(IKubeObject value, IKubeObject old, string subresource)
     {
         var (sent, stored) = (value.Metadata.ManagedFields, old.Metadata.ManagedFields);
         // A subresource's writer has no say over the object's managers, and most writers send back what they got.
@@ -107,18 +109,18 @@ internal sealed class FieldOwnership(ResourceCatalog catalog, TimeProvider clock
         {
             if (Managers.IsReset(sent))
                 return ([], false);
-            if (!sent.IsEmpty && Managers.TryDecode(sent) is { Count: > 0 } managers)
+            if (!sent.IsEmpty && Managers.TryDecode(sent, _sets) is { Count: > 0 } managers)
                 return (managers, false);
         }
         return (DecodeStored(stored), true);
     }
 
     /// <summary>Their sets are read only when a write touches them.</summary>
-    private static List<Manager> DecodeStored(ApiList<ManagedFieldsEntry> stored)
+    private List<Manager> DecodeStored(ApiList<ManagedFieldsEntry> stored)
     {
         try
         {
-            return Managers.Decode(stored);
+            return Managers.Decode(stored, _sets);
         }
         catch (FormatException)
         {
@@ -136,11 +138,11 @@ internal sealed class FieldOwnership(ResourceCatalog catalog, TimeProvider clock
         return true;
     }
 
-    private static List<Manager> DecodeOrFail(IKubeObject? old)
+    private List<Manager> DecodeOrFail(IKubeObject? old)
     {
         try
         {
-            return old is null ? [] : Managers.Decode(old.Metadata.ManagedFields);
+            return old is null ? [] : Managers.Decode(old.Metadata.ManagedFields, _sets);
         }
         catch (FormatException e)
         {
@@ -173,6 +175,13 @@ internal sealed class FieldOwnership(ResourceCatalog catalog, TimeProvider clock
     private TypeShape ShapeOf(Resource resource) => _shapes.OfKind(resource.Kind.Schema);
 
     private TypedObject Typed(Resource resource, IKubeObject value) => new(Json.Write(value), resource.Kind.ApiVersion, ShapeOf(resource));
+
+    /// <summary>To be disposed of: its room is used again.</summary>
+    private TypedObject Scratch(Resource resource, IKubeObject value)
+    {
+        var scratch = _scratches.Rent();
+        return new(scratch.Write(WithoutManaged(value)), resource.Kind.ApiVersion, ShapeOf(resource), () => _scratches.Return(scratch));
+    }
 
     /// <summary>What an object of the kind is before anybody has written a field of it.</summary>
     private TypedObject Empty(Resource resource) => _empty.GetOrAdd(resource, static (resource, self) => self.Typed(resource, resource.Kind.ReadJson("{}"u8)), this);

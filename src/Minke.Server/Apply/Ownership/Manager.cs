@@ -14,6 +14,7 @@ internal sealed record Manager
 
     private RawJson _encoded;
     private FieldSet? _fields;
+    private FieldSetCache? _sets;
 
     public required string Name { get; init; }
     public required string Operation { get; init; }
@@ -24,7 +25,7 @@ internal sealed record Manager
 
     public FieldSet Fields
     {
-        get => _fields ??= FieldsV1.Read(_encoded);
+        get => _fields ??= _sets is null ? FieldsV1.Read(_encoded) : _sets.Read(_encoded);
         init => (_fields, _encoded) = (value, default);
     }
 
@@ -33,7 +34,7 @@ internal sealed record Manager
 
     /// <summary>From the wire. The fields are read when they are asked for.</summary>
     /// <exception cref="FormatException">With upstream's text.</exception>
-    public static Manager Decode(ManagedFieldsEntry entry, int index)
+    public static Manager Decode(ManagedFieldsEntry entry, int index, FieldSetCache sets)
     {
         if (entry.Operation is not (Apply or Update))
             throw new FormatException("operation must be `Apply` or `Update`");
@@ -53,10 +54,11 @@ internal sealed record Manager
             Subresource = entry.Subresource,
             Time = entry.Time,
             _encoded = entry.FieldsV1 ?? default,
+            _sets = sets,
         };
     }
 
-    public ManagedFieldsEntry Encode() => new()
+    public ManagedFieldsEntry Encode(FieldSetCache sets) => new()
     {
         Manager = Name,
         Operation = Operation,
@@ -64,7 +66,7 @@ internal sealed record Manager
         Subresource = Subresource,
         Time = Time,
         FieldsType = "FieldsV1",
-        FieldsV1 = _encoded.IsNull ? FieldsV1.Write(Fields) : _encoded,
+        FieldsV1 = _encoded.IsNull ? sets.Write(Fields) : _encoded,
     };
 
     /// <summary>The same instance, encoded form and all, when the set is the same.</summary>

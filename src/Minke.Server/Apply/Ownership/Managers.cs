@@ -7,12 +7,12 @@ namespace Minke.Server.Apply;
 internal static class Managers
 {
     /// <exception cref="FormatException">An entry cannot be read.</exception>
-    public static List<Manager> Decode(ApiList<ManagedFieldsEntry> entries)
+    public static List<Manager> Decode(ApiList<ManagedFieldsEntry> entries, FieldSetCache sets)
     {
         var managers = new List<Manager>(entries.Count);
         for (var i = 0; i < entries.Count; i++)
         {
-            var manager = Manager.Decode(entries[i], i);
+            var manager = Manager.Decode(entries[i], i, sets);
             // Of two entries for one manager the last holds.
             managers.RemoveAll(other => other.IsSameAs(manager));
             managers.Add(manager);
@@ -21,11 +21,11 @@ internal static class Managers
     }
 
     /// <summary>Null when they cannot be read: ownership that makes no sense is dropped, never refused.</summary>
-    public static List<Manager>? TryDecode(ApiList<ManagedFieldsEntry> entries)
+    public static List<Manager>? TryDecode(ApiList<ManagedFieldsEntry> entries, FieldSetCache sets)
     {
         try
         {
-            var managers = Decode(entries);
+            var managers = Decode(entries, sets);
             foreach (var manager in managers)
                 _ = manager.Fields;
             return managers;
@@ -37,7 +37,7 @@ internal static class Managers
     }
 
     /// <summary>In upstream's order: appliers first, then by time, name, version and subresource.</summary>
-    public static ApiList<ManagedFieldsEntry> Encode(List<Manager> managers)
+    public static ApiList<ManagedFieldsEntry> Encode(List<Manager> managers, FieldSetCache sets)
     {
         if (managers.Count == 0)
             return default;
@@ -52,7 +52,10 @@ internal static class Managers
                 order = string.CompareOrdinal(a.ApiVersion, b.ApiVersion);
             return order == 0 ? string.CompareOrdinal(a.Subresource, b.Subresource) : order;
         });
-        return managers.Select(manager => manager.Encode()).ToApiList();
+        var entries = new ManagedFieldsEntry[managers.Count];
+        for (var i = 0; i < entries.Length; i++)
+            entries[i] = managers[i].Encode(sets);
+        return entries;
     }
 
     /// <summary>How a client asks for ownership to be forgotten: an empty list, or one empty entry.</summary>

@@ -1,7 +1,8 @@
 namespace Minke.Server.Apply;
 
 /// <summary>An object's JSON in one version, indexed and with its type.</summary>
-internal sealed class TypedObject(ReadOnlyMemory<byte> json, string apiVersion, TypeShape shape) : IDisposable
+/// <param name="release">Called when it is no longer looked at.</param>
+internal sealed class TypedObject(ReadOnlyMemory<byte> json, string apiVersion, TypeShape shape, Action? release = null) : IDisposable
 {
     private readonly ValueTree _tree = ValueTree.Parse(json);
     private FieldSet? _fields;
@@ -18,7 +19,11 @@ internal sealed class TypedObject(ReadOnlyMemory<byte> json, string apiVersion, 
 
     public TypedComparison CompareTo(TypedObject @new) => TypedComparison.Of(Root, @new.Root, shape);
 
-    public void Dispose() => _tree.Dispose();
+    public void Dispose()
+    {
+        _tree.Dispose();
+        release?.Invoke();
+    }
 }
 
 /// <summary>Objects of one kind in the versions it is served in.</summary>

@@ -6,6 +6,10 @@ namespace Minke.Server.Apply;
 /// <param name="Removed">In the old object only.</param>
 internal sealed record TypedComparison(FieldSet Added, FieldSet Modified, FieldSet Removed)
 {
+    private const int AddedSet = 0;
+    private const int ModifiedSet = 1;
+    private const int RemovedSet = 2;
+
     public bool IsSame => Added.IsEmpty && Modified.IsEmpty && Removed.IsEmpty;
 
     /// <summary>What the new object sets.</summary>
@@ -15,7 +19,7 @@ internal sealed record TypedComparison(FieldSet Added, FieldSet Modified, FieldS
     {
         var walk = new Walk();
         walk.Compare(old, @new, shape);
-        return new(walk.Added.Build(), walk.Modified.Build(), walk.Removed.Build());
+        return new(walk.Found.Build(AddedSet), walk.Found.Build(ModifiedSet), walk.Found.Build(RemovedSet));
     }
 
     /// <summary>Without some fields and all below them.</summary>
@@ -24,9 +28,7 @@ internal sealed record TypedComparison(FieldSet Added, FieldSet Modified, FieldS
 
     private sealed class Walk
     {
-        public FieldSetWriter Added { get; } = new();
-        public FieldSetWriter Modified { get; } = new();
-        public FieldSetWriter Removed { get; } = new();
+        public FieldSetWriter Found { get; } = new(sets: 3);
 
         /// <summary>One of the two may be missing.</summary>
         public void Compare(Value old, Value @new, TypeShape shape)
@@ -48,9 +50,9 @@ internal sealed record TypedComparison(FieldSet Added, FieldSet Modified, FieldS
             if (isLeaf)
                 return;
             if (old.IsMissing)
-                Added.Member();
+                Found.Member(AddedSet);
             else if (@new.IsMissing)
-                Removed.Member();
+                Found.Member(RemovedSet);
         }
 
         /// <summary>True when the value was compared as a whole.</summary>
@@ -73,11 +75,11 @@ internal sealed record TypedComparison(FieldSet Added, FieldSet Modified, FieldS
         private void CompareLeaf(Value old, Value @new)
         {
             if (old.IsMissing)
-                Added.Member();
+                Found.Member(AddedSet);
             else if (@new.IsMissing)
-                Removed.Member();
+                Found.Member(RemovedSet);
             else if (!old.SameAs(@new))
-                Modified.Member();
+                Found.Member(ModifiedSet);
         }
 
         private void CompareMembers(Value old, Value @new, MapShape map)
@@ -110,9 +112,9 @@ internal sealed record TypedComparison(FieldSet Added, FieldSet Modified, FieldS
                 return;
             var name = old.IsMissing ? @new : old;
             var field = map.Fields.Find(name.RawName, ref cursor);
-            Enter(field?.Element ?? PathElement.Field(name.Name));
+            Found.Enter(field?.Element ?? PathElement.Field(name.Name));
             Compare(old, @new, field?.Shape ?? map.Element ?? TypeShape.UntypedAtomic);
-            Leave();
+            Found.Leave();
         }
 
         private void CompareItems(Value old, Value @new, ListShape list)
@@ -132,44 +134,30 @@ internal sealed record TypedComparison(FieldSet Added, FieldSet Modified, FieldS
         /// <summary>Duplicates are one thing, owned as a whole by a mark at their path.</summary>
         private void CompareGroup(ItemGroup? old, ItemGroup? @new, ListShape list)
         {
-            Enter((old ?? @new)!.Element);
+            Found.Enter((old ?? @new)!.Element);
             var (wasDuplicate, isDuplicate) = (old?.HasDuplicates == true, @new?.HasDuplicates == true);
             if (wasDuplicate && isDuplicate)
             {
                 if (!old!.SameAs(@new!))
-                    Modified.Member();
+                    Found.Member(ModifiedSet);
             }
             else if (wasDuplicate)
             {
                 if (@new is not null)
                     Compare(default, @new.First, list.Element);
-                Removed.Member();
+                Found.Member(RemovedSet);
             }
             else if (isDuplicate)
             {
                 if (old is not null)
                     Compare(old.First, default, list.Element);
-                Added.Member();
+                Found.Member(AddedSet);
             }
             else
             {
                 Compare(old?.First ?? default, @new?.First ?? default, list.Element);
             }
-            Leave();
-        }
-
-        private void Enter(PathElement element)
-        {
-            Added.Enter(element);
-            Modified.Enter(element);
-            Removed.Enter(element);
-        }
-
-        private void Leave()
-        {
-            Added.Leave();
-            Modified.Leave();
-            Removed.Leave();
+            Found.Leave();
         }
 
         private static bool HasMembers(Value value) => value.IsObject && value.Count > 0;

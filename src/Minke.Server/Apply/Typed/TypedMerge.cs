@@ -8,9 +8,9 @@ internal static class TypedMerge
 {
     public static ReadOnlyMemory<byte> Merge(Value live, Value config, TypeShape shape)
     {
-        var text = new JsonText(live.Raw.Length + config.Raw.Length);
+        using var text = new JsonText(live.Raw.Length + config.Raw.Length);
         Merge(live, config, shape, text);
-        return text.Written;
+        return text.ToArray();
     }
 
     private static void Merge(Value live, Value config, TypeShape shape, JsonText text)

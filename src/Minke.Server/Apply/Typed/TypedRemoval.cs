@@ -6,17 +6,17 @@ internal static class TypedRemoval
     /// <summary>Without the members of <paramref name="fields"/>. What is left empty becomes null.</summary>
     public static ReadOnlyMemory<byte> Remove(Value value, FieldSet fields, TypeShape shape)
     {
-        var text = new JsonText(value.Raw.Length);
+        using var text = new JsonText(value.Raw.Length);
         Walk(value, fields, shape, isExtraction: false, text);
-        return text.Written;
+        return text.ToArray();
     }
 
     /// <summary>The members of <paramref name="fields"/> alone.</summary>
     public static ReadOnlyMemory<byte> Extract(Value value, FieldSet fields, TypeShape shape)
     {
-        var text = new JsonText(value.Raw.Length);
+        using var text = new JsonText(value.Raw.Length);
         Walk(value, fields, shape, isExtraction: true, text);
-        return text.Written;
+        return text.ToArray();
     }
 
     private static void Walk(Value value, FieldSet fields, TypeShape shape, bool isExtraction, JsonText text)
