@@ -156,7 +156,7 @@ internal sealed partial class ObjectRegistry(
             var value = WithNamespace(resource, change(old), @namespace);
             // Binding is the server's own doing, and nobody's field.
             if (!context.HasFinalManagers && subresource != "binding")
-                value = ownership.Updated(resource, subresource, value, old, resource.Conversion is null ? StoredObject.JsonOf(entry) : default, context);
+                value = ownership.Updated(resource, subresource.Length > 0 ? subresource : context.Subresource, value, old, resource.Conversion is null ? StoredObject.JsonOf(entry) : default, context);
             var isUnconditional = CheckPreconditions(resource, name, value, old, isPatch);
             var warned = context.Warnings.Count;
             value = await PrepareUpdateAsync(resource, subresource, @namespace, value, old, context, cancellationToken);

@@ -15,6 +15,9 @@ internal sealed class WriteContext
     /// <summary>Who will own the fields that are written.</summary>
     public string FieldManager { get; init; } = "";
 
+    /// <summary>The subresource that the request names, also where it is the object itself that is then updated: its scale.</summary>
+    public string Subresource { get; init; } = "";
+
     /// <summary>The change says itself who owns what: an apply.</summary>
     public bool HasFinalManagers { get; init; }
 

@@ -43,6 +43,7 @@ internal sealed class ApiRequest
             User = User,
             IsDryRun = DryRun.IsOn(dryRun),
             FieldManager = fieldManager.Length > 0 ? fieldManager : WriteOptionRules.ManagerOf(Http.Request.Headers.UserAgent.ToString()),
+            Subresource = Target.Subresource,
             HasFinalManagers = patch == PatchKind.Apply,
         };
     }

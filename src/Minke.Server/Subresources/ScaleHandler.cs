@@ -51,14 +51,22 @@ internal sealed class ScaleHandler(ObjectRegistry registry)
                 break;
             case "patch":
                 var patching = QueryValues.Read(request.Http, PatchOptions.FromQuery);
-                var patchContext = request.Context(patching.DryRun, patching.FieldManager);
-                var patch = new ApiPatch(PatchBody.KindOf(request.Http.Request.ContentType ?? ""), await request.BodyAsync(), "scale", patching.FieldManager);
+                var kind = PatchBody.KindOf(request.Http.Request.ContentType ?? "");
+                var patchContext = request.Context(patching.DryRun, patching.FieldManager, patching.FieldValidation, kind, patching.Force);
+                var body = await request.BodyAsync();
+                if (kind == PatchKind.Apply)
+                {
+                    var config = ApplyBody.Read(body, patching.Force == true, out _);
+                    await WriteAsync(request, scalable, old => registry.Ownership.Apply(Resource, "scale", old, config, patchContext), isPatch: true, patchContext);
+                    break;
+                }
+                var patch = new ApiPatch(kind, body, "scale", patching.FieldManager);
                 var change = PatchBody.Change(Resource, patch, QueryValues.FieldValidation(patching.FieldValidation), patchContext);
                 await WriteAsync(request, scalable, change, isPatch: true, patchContext);
                 break;
             default:
                 var options = QueryValues.Read(request.Http, UpdateOptions.FromQuery);
-                var context = request.Context(options.DryRun, options.FieldManager);
+                var context = request.Context(options.DryRun, options.FieldManager, options.FieldValidation);
                 var scale = ObjectDecoder.Decode(Resource, await request.BodyAsync(), request.BodyFormat, QueryValues.FieldValidation(options.FieldValidation), context);
                 ResourceHandler.CheckName(request, scale);
                 await WriteAsync(request, scalable, _ => scale, isPatch: false, context);
@@ -69,17 +77,22 @@ internal sealed class ScaleHandler(ObjectRegistry registry)
     private async ValueTask WriteAsync(ApiRequest request, Scalable scalable, Func<IKubeObject?, IKubeObject> change, bool isPatch, WriteContext context)
     {
         var written = await registry.UpdateAsync(
-            request.Resource, "", request.Namespace, request.Name, old => Changed(request, scalable, old, change), isPatch, context, request.Cancelled);
+            request.Resource, "", request.Namespace, request.Name, old => Changed(request, scalable, old, change, context), isPatch, context, request.Cancelled);
         Responses.Warn(request.Http, context.Warnings);
         await AnswerAsync(request, scalable.Read(written.Object));
     }
 
-    private static IKubeObject Changed(ApiRequest request, Scalable scalable, IKubeObject? old, Func<IKubeObject?, IKubeObject> change)
+    private IKubeObject Changed(ApiRequest request, Scalable scalable, IKubeObject? old, Func<IKubeObject?, IKubeObject> change, WriteContext context)
     {
         var kind = request.Resource.Kind;
         if (old is null)
             throw StatusException.NotFound(kind.Group, kind.Plural + "/scale", request.Name);
-        var scale = (Scale)change(scalable.Read(old));
+        var shown = scalable.Read(old);
+        // Who owns the replicas is known by the object's managers; an apply of its scale is told, and tells.
+        var owners = context.HasFinalManagers ? registry.Ownership.OfScale(old, "spec", "replicas") : null;
+        if (owners is not null)
+            shown = shown with { Metadata = shown.Metadata with { ManagedFields = owners.OfScale() } };
+        var scale = (Scale)change(shown);
         if (scale.Metadata.Namespace.Length == 0)
             scale = scale with { Metadata = scale.Metadata with { Namespace = request.Namespace } };
         var errors = new FieldErrors();
@@ -95,7 +108,10 @@ internal sealed class ScaleHandler(ObjectRegistry registry)
                 + $"Precondition failed: UID in precondition: {scale.Metadata.Uid}, UID in object meta: {old.Metadata.Uid}",
                 new() { Name = request.Name, Group = kind.Group, Kind = kind.Plural + "/scale" });
         }
-        return scalable.WithReplicas(old.WithMetadata(old.Metadata with { ResourceVersion = scale.Metadata.ResourceVersion }), scale.Spec.Replicas);
+        var metadata = old.Metadata with { ResourceVersion = scale.Metadata.ResourceVersion };
+        if (owners is not null)
+            metadata = metadata with { ManagedFields = owners.OfParent(scale.Metadata.ManagedFields) };
+        return scalable.WithReplicas(old.WithMetadata(metadata), scale.Spec.Replicas);
     }
 
     private static ValueTask AnswerAsync(ApiRequest request, Scale scale) => Responses.ObjectAsync(request.With(Resource), 200, scale);

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Minke.Server.Tests.CustomResources;
 
 namespace Minke.Server.Tests.Apply;
 
@@ -263,6 +264,70 @@ public sealed class ApplyTests : IAsyncLifetime
         Assert.Equal(
             "{\"apiVersion\":\"v1\",\"data\":{\"key\":\"2\"},\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"m\"}}\n",
             taken.Expect(200).Json["metadata"]!["annotations"]!["kubectl.kubernetes.io/last-applied-configuration"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task Replicas_are_owned_through_the_scale_and_taken_from_whoever_had_them()
+    {
+        const string deployment = "/apis/apps/v1/namespaces/default/deployments/d";
+        var body = """
+            {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"},"spec":{"replicas":1,"selector":{"matchLabels":{"a":"b"}},
+             "template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}
+            """;
+        (await ApplyAsync(body, "alice", path: deployment)).Expect(201);
+        (await _server.PatchAsync(deployment + "/scale?fieldManager=scaler", """{"spec":{"replicas":3}}""")).Expect(200);
+        var scaled = await _server.GetAsync(deployment);
+        var scaler = Managed(scaled).Single(entry => Text(entry, "manager") == "scaler");
+        Assert.Equal(("scale", "apps/v1", """{"f:spec":{"f:replicas":{}}}"""), (Text(scaler, "subresource"), Text(scaler, "apiVersion"), Canonical(scaler["fieldsV1"]!)));
+        Assert.DoesNotContain("f:replicas", Canonical(Managed(scaled)[0]["fieldsV1"]!), StringComparison.Ordinal);
+        Assert.Equal("Apply failed with 1 conflict: conflict with \"scaler\" with subresource \"scale\" using apps/v1: .spec.replicas",
+            (await ApplyAsync(body, "alice", path: deployment)).Message);
+
+        // A Scale is applied too, and its owner is the deployment's.
+        var scale = """{"apiVersion":"autoscaling/v1","kind":"Scale","metadata":{"name":"d"},"spec":{"replicas":5}}""";
+        var refused = await ApplyAsync(scale, "hpa", path: deployment + "/scale");
+        Assert.Equal("Apply failed with 1 conflict: conflict with \"scaler\" with subresource \"scale\" using autoscaling/v1: .spec.replicas", refused.Message);
+        (await ApplyAsync(scale, "hpa", "&force=true", deployment + "/scale")).Expect(200);
+        var forced = await _server.GetAsync(deployment);
+        Assert.Equal(5, forced.Json["spec"]!["replicas"]!.GetValue<int>());
+        var owner = Managed(forced).Single(entry => Canonical(entry["fieldsV1"]!).Contains("f:replicas", StringComparison.Ordinal));
+        Assert.Equal(("hpa", "Apply", "scale", "apps/v1"), (Text(owner, "manager"), Text(owner, "operation"), Text(owner, "subresource"), Text(owner, "apiVersion")));
+    }
+
+    [Fact]
+    public async Task Events_are_owned_in_the_version_they_were_written_in()
+    {
+        const string events = "/apis/events.k8s.io/v1/namespaces/default/events/e";
+        var reply = await ApplyAsync("""
+            {"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"name":"e","namespace":"default"},"eventTime":"2026-01-01T00:00:00.000000Z","reason":"R","action":"A",
+             "reportingController":"c.io/c","reportingInstance":"i","note":"one","type":"Normal","regarding":{"kind":"Pod","name":"p","namespace":"default"}}
+            """, "alice", path: events);
+        Assert.Contains("\"f:note\":{}", Canonical(Managed(reply.Expect(201))[0]["fieldsV1"]!), StringComparison.Ordinal);
+        // The older form calls the note message.
+        var changed = await _server.PatchAsync("/api/v1/namespaces/default/events/e?fieldManager=old", """{"message":"two"}""");
+        Assert.Equal(["alice", "old"], Managed(changed.Expect(200)).Select(entry => Text(entry, "manager")));
+        Assert.DoesNotContain("f:note", Canonical(Managed(changed)[0]["fieldsV1"]!), StringComparison.Ordinal);
+        Assert.Equal(("v1", """{"f:message":{}}"""), (Text(Managed(changed)[1], "apiVersion"), Canonical(Managed(changed)[1]["fieldsV1"]!)));
+    }
+
+    [Fact]
+    public async Task Custom_objects_are_applied_by_their_schema()
+    {
+        await _server.EstablishAsync(Definitions.CronTab("""
+            {"type":"object","properties":{
+              "ports":{"type":"array","x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":["port"],"items":{"type":"object","required":["port"],"properties":{"port":{"type":"integer"},"name":{"type":"string"}}}},
+              "words":{"type":"array","items":{"type":"string"}},"free":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}
+            """));
+        const string path = Definitions.Items + "/t";
+        var reply = await ApplyAsync(
+            Definitions.Item("t", """{"ports":[{"port":1,"name":"a"}],"words":["x"],"free":{"a":{"b":[1]}}}"""), "alice", path: path);
+        Assert.Equal(
+            """{"f:spec":{"f:free":{"f:a":{".":{},"f:b":{}}},"f:ports":{"k:{\"port\":1}":{".":{},"f:name":{},"f:port":{}}},"f:words":{}}}""",
+            Canonical(Managed(reply.Expect(201))[0]["fieldsV1"]!));
+        var second = await ApplyAsync(Definitions.Item("t", """{"ports":[{"port":2}]}"""), "bob", path: path);
+        Assert.Equal("""[{"name":"a","port":1},{"port":2}]""", second.Expect(200).Json["spec"]!["ports"]!.ToJsonString());
+        var wrong = await ApplyAsync(Definitions.Item("t", """{"nope":1}"""), "bob", path: path);
+        Assert.Equal("failed to create typed patch object (/t; stable.example.com/v1, Kind=CronTab): .spec.nope: field not declared in schema", wrong.Message);
     }
 
     private static readonly System.Text.Json.JsonSerializerOptions Relaxed = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

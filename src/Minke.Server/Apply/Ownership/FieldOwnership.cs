@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using Minke.Api;
 using Minke.Api.Meta.V1;
 using Minke.Server.CustomResources;
@@ -19,7 +19,7 @@ internal sealed class FieldOwnership(ResourceCatalog catalog, TimeProvider clock
     private readonly TypeShapes _shapes = new();
     private readonly FieldSetCache _sets = new();
     private readonly JsonScratch.Pool _scratches = new();
-    private readonly ConcurrentDictionary<Resource, TypedObject> _empty = [];
+    private readonly ConditionalWeakTable<Resource, TypedObject> _empty = [];
 
     /// <summary>A new object, with its creator owning what it has.</summary>
     public IKubeObject Created(Resource resource, IKubeObject value, WriteContext context)
@@ -99,6 +99,10 @@ internal sealed class FieldOwnership(ResourceCatalog catalog, TimeProvider clock
             return outcome;
         }
     }
+
+    /// <summary>Who owns the replicas at this path of an object, and as which field of its Scale.</summary>
+    public ScaleOwnership OfScale(IKubeObject parent, params string[] replicasPath) =>
+        new(parent.Metadata.ManagedFields, parent.ApiVersion, FieldSet.OfPaths(replicasPath), _sets);
 
     /// <summary>The managers a write begins with: what it brings itself if that makes sense, else those of the stored object.</summary>
     private (List<Manager> Managers, bool IsUnchanged) Before(IKubeObject value, IKubeObject old, string subresource)
@@ -184,7 +188,7 @@ internal sealed class FieldOwnership(ResourceCatalog catalog, TimeProvider clock
     }
 
     /// <summary>What an object of the kind is before anybody has written a field of it.</summary>
-    private TypedObject Empty(Resource resource) => _empty.GetOrAdd(resource, static (resource, self) => self.Typed(resource, resource.Kind.ReadJson("{}"u8)), this);
+    private TypedObject Empty(Resource resource) => _empty.GetValue(resource, resource => Typed(resource, resource.Kind.ReadJson("{}"u8)));
 
     private KindVersions Versions(Resource resource, string subresource) => new(this, resource, subresource);
 
@@ -206,6 +210,9 @@ internal sealed class FieldOwnership(ResourceCatalog catalog, TimeProvider clock
                 return value;
             if (ownership._catalog.OfVersion(resource, value.ApiVersion) is not { } from || ownership._catalog.OfVersion(resource, apiVersion) is not { } to)
                 return null;
+            // Another program converts, and only whole objects that are stored; the fields are taken to be called the same.
+            if (from.Conversion?.ToStoredAsync is not null || to.Conversion?.ToStoredAsync is not null)
+                return new(value.Json, apiVersion, ownership.ShapeOf(to));
             var decoded = from.Kind.ReadJson(value.Json.Span);
             // A webhook is not asked for this: fields of the same name are taken for the same.
             if (to.Custom is { } custom)

@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using Minke.Api;
@@ -8,23 +8,25 @@ namespace Minke.Server.Apply;
 /// <summary>Shapes made of schema tables when they are first needed, one a struct.</summary>
 internal sealed class TypeShapes
 {
-    private readonly ConcurrentDictionary<TypeSchema, TypeShape> _kinds = [];
-    private readonly ConcurrentDictionary<(TypeSchema, bool IsAtomic), TypeShape> _structs = [];
+    // Weak, since the schemas of custom kinds come and go.
+    private readonly ConditionalWeakTable<TypeSchema, TypeShape> _kinds = [];
+    private readonly ConditionalWeakTable<TypeSchema, TypeShape> _granular = [];
+    private readonly ConditionalWeakTable<TypeSchema, TypeShape> _atomic = [];
 
     /// <summary>Of whole objects: with apiVersion and kind, which the tables leave out.</summary>
-    public TypeShape OfKind(TypeSchema schema) => _kinds.GetOrAdd(schema, static (schema, self) =>
+    public TypeShape OfKind(TypeSchema schema) => _kinds.GetValue(schema, schema =>
         schema is { PreservesUnknownFields: true, Fields.Count: 0 } ? TypeShape.Deduced : new()
         {
             Map = new(
                 isAtomic: false,
-                new([new("kind", null, () => TypeShape.Text), new("apiVersion", null, () => TypeShape.Text), .. self.FieldsOf(schema)]),
+                new([new("kind", null, () => TypeShape.Text), new("apiVersion", null, () => TypeShape.Text), .. FieldsOf(schema)]),
                 schema.PreservesUnknownFields ? () => TypeShape.Deduced : null),
-        }, this);
+        });
 
-    private TypeShape OfStruct(TypeSchema schema, bool isAtomic) => _structs.GetOrAdd((schema, isAtomic), static (key, self) => new()
+    private TypeShape OfStruct(TypeSchema schema, bool isAtomic) => (isAtomic ? _atomic : _granular).GetValue(schema, schema => new()
     {
-        Map = new(key.IsAtomic, new(self.FieldsOf(key.Item1)), key.Item1.PreservesUnknownFields ? () => TypeShape.Deduced : null),
-    }, this);
+        Map = new(isAtomic, new(FieldsOf(schema)), schema.PreservesUnknownFields ? () => TypeShape.Deduced : null),
+    });
 
     private FieldShape[] FieldsOf(TypeSchema schema) =>
         [.. schema.Fields.Select(field => new FieldShape(field.JsonName, DefaultOf(field), () => OfField(field)))];
