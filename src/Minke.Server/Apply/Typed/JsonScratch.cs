@@ -6,7 +6,7 @@ using Minke.Api;
 namespace Minke.Server.Apply;
 
 /// <summary>Room in which an object is encoded to be looked at and forgotten; used again and again.</summary>
-internal sealed class JsonScratch
+internal sealed class JsonScratch : IDisposable
 {
     // A buffer that one huge object has grown is not kept.
     private const int MaxKeptBytes = 256 * 1024;
@@ -24,6 +24,8 @@ internal sealed class JsonScratch
         return _buffer.WrittenMemory;
     }
 
+    public void Dispose() => _writer.Dispose();
+
     /// <summary>Scratches that are not in use.</summary>
     public sealed class Pool
     {
@@ -34,7 +36,10 @@ internal sealed class JsonScratch
         public void Return(JsonScratch scratch)
         {
             if (scratch._buffer.Capacity > MaxKeptBytes || _free.Count >= MaxKept)
+            {
+                scratch.Dispose();
                 return;
+            }
             scratch._buffer.ResetWrittenCount();
             scratch._writer.Reset();
             _free.Enqueue(scratch);
