@@ -1,4 +1,3 @@
-using Minke.Api;
 using Minke.Api.Core.V1;
 using static Minke.Server.Admission.PodSecurity.Phrases;
 using static Minke.Server.Admission.PodSecurity.SecurityChecks;
