@@ -67,7 +67,7 @@ public sealed class CelEnvironment
         if (issues.Count == 0)
             LiteralRules.Check(parsed, source, issues);
         if (issues.Count > 0)
-            return new CelCompilation(null, issues);
+            return new CelCompilation(null, [.. issues.OrderBy(issue => (issue.Line, issue.Column))]);
 
         var planner = new Planner(this);
         try

@@ -8,6 +8,8 @@ namespace Minke.Cel;
 /// <param name="Column">From zero, in code points.</param>
 public sealed record CelIssue(int Line, int Column, string Message)
 {
+    private const int MaxShown = 100;
+
     private string? _excerpt;
 
     internal static CelIssue At(SourceText source, int position, string message)
@@ -43,7 +45,12 @@ public sealed record CelIssue(int Line, int Column, string Message)
         return text.Append('^').ToString();
     }
 
-    public static string Format(IEnumerable<CelIssue> issues) => string.Join('\n', issues);
+    /// <summary>As cel-go prints many: a hundred, and how many more there are.</summary>
+    public static string Format(IReadOnlyList<CelIssue> issues)
+    {
+        var text = string.Join('\n', issues.Take(MaxShown));
+        return issues.Count > MaxShown ? $"{text}\n{issues.Count - MaxShown} more errors were truncated" : text;
+    }
 
     public bool Equals(CelIssue? other) => other is not null && (Line, Column, Message) == (other.Line, other.Column, other.Message);
     public override int GetHashCode() => HashCode.Combine(Line, Column, Message);

@@ -67,7 +67,7 @@ public sealed class ApiServer : IAsyncDisposable
         var policy = new RbacPolicy(store, catalog);
         var authorizer = new Authorizer(new NodeAuthorizer(store, catalog), new RbacAuthorizer(policy));
         var restriction = new NodeRestriction(store, catalog);
-        var admission = new AdmissionChain(store, catalog, new EscalationCheck(policy, authorizer), restriction, ids, clock);
+        var admission = new AdmissionChain(store, catalog, new EscalationCheck(policy, authorizer), restriction, authorizer, ids, clock);
         var registry = new ObjectRegistry(store, catalog, admission, new FieldOwnership(catalog, clock), ids, clock) { HasGarbageCollector = options.HasGarbageCollector };
         var tokens = new ServiceAccountTokens(options.ServiceAccountKey, options.OlderServiceAccountKeys, store, catalog, ids, clock);
         _providers = [.. options.Credentials.Oidc.Select(one => new OidcTokens(

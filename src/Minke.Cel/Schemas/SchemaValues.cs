@@ -118,7 +118,7 @@ public static class SchemaValues
 
         public override CelType Type => ObjectType;
 
-        internal override IEnumerable<string> FieldNames => element.EnumerateObject()
+        public override IEnumerable<string> FieldNames => element.EnumerateObject()
             .Select(property => SchemaOf(property.Name) is null ? null : PropertyNames.Escape(property.Name))
             .OfType<string>().Order(StringComparer.Ordinal);
 

@@ -299,7 +299,7 @@ public abstract class ObjectValue : CelValue
     public virtual bool Has(string name) => Field(name) is not null;
 
     /// <summary>The fields that are set, as expressions spell them, sorted.</summary>
-    internal abstract IEnumerable<string> FieldNames { get; }
+    public abstract IEnumerable<string> FieldNames { get; }
     internal override long? Size => FieldNames.Count();
 
     internal virtual bool IsEqualTo(ObjectValue other, ref int steps)

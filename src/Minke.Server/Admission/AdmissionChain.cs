@@ -1,12 +1,15 @@
 using Minke.Api;
+using Minke.Server.Access;
 using Minke.Server.Access.Rbac;
+using Minke.Server.Admission.Policies;
 using Minke.Server.Registry;
 using Minke.Store;
 
 namespace Minke.Server.Admission;
 
 /// <summary>What may be written: the plug-ins in upstream's order. A write passes all of them twice, to be changed and then to be judged.</summary>
-internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog, EscalationCheck escalation, NodeRestriction nodes, IdSource ids, TimeProvider clock)
+internal sealed class AdmissionChain(
+    IStateStore store, ResourceCatalog catalog, EscalationCheck escalation, NodeRestriction nodes, Authorizer authorizer, IdSource ids, TimeProvider clock)
 {
     private readonly IAdmission[] _plugins =
     [
@@ -18,6 +21,8 @@ internal sealed class AdmissionChain(IStateStore store, ResourceCatalog catalog,
         new PriorityAdmission(store, catalog),
         new DefaultTolerationSeconds(),
         new RuntimeClassAdmission(store, catalog),
+        new ExpressionValidation(),
+        new ValidatingPolicies(store, catalog, authorizer),
     ];
 
     public async ValueTask AdmitAsync(AdmissionRequest request, CancellationToken cancellationToken)

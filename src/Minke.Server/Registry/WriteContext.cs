@@ -23,6 +23,12 @@ internal sealed class WriteContext
 
     /// <summary>Texts of <c>Warning</c> headers.</summary>
     public List<string> Warnings { get; } = [];
+
+    /// <summary>What admission has to say to the audit log; null for nothing.</summary>
+    public Dictionary<string, string>? AuditAnnotations { get; private set; }
+
+    /// <summary>The first value of a key stays.</summary>
+    public void Annotate(string key, string value) => (AuditAnnotations ??= new(StringComparer.Ordinal)).TryAdd(key, value);
 }
 
 /// <summary>The outcome of a write.</summary>
