@@ -67,10 +67,10 @@ public class CostTests
     public void An_evaluation_ends_where_its_budget_ends()
     {
         var program = Eval.Environment(Variables).Compile("list.map(a, list.map(b, list.map(c, list.map(d, a + b + c + d))))").Program!;
-        var result = program.Evaluate(Eval.Values(Variables), costLimit: 1000);
+        var result = program.Evaluate(Eval.Values(Variables), costLimit: 1000, TestContext.Current.CancellationToken);
         Assert.True(result.IsOverBudget);
         Assert.Equal("operation cancelled: actual cost limit exceeded", result.Error);
-        Assert.False(program.Evaluate(Eval.Values(Variables)).IsOverBudget);
+        Assert.False(program.Evaluate(Eval.Values(Variables), cancellationToken: TestContext.Current.CancellationToken).IsOverBudget);
     }
 
     [Fact]

@@ -91,7 +91,8 @@ public class SchemaTests
         var root = Root with { IsEmbeddedResource = true };
         var shown = compilation.Program is null
             ? compilation.ErrorText.Replace("\n", "\\n", StringComparison.Ordinal)
-            : Eval.Show(compilation.Program.Evaluate(Activation.Of(("self", SchemaValues.Read(JsonDocument.Parse(Json).RootElement, root)))).Value);
+            : Eval.Show(compilation.Program.Evaluate(
+                Activation.Of(("self", SchemaValues.Read(JsonDocument.Parse(Json).RootElement, root))), cancellationToken: TestContext.Current.CancellationToken).Value);
         Assert.Equal(expected, shown);
     }
 
