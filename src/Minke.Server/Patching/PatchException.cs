@@ -14,6 +14,9 @@ public enum PatchFailure
     /// <summary>The patch is well-formed but does not fit the object: 422.</summary>
     Unprocessable,
 
+    /// <summary>The patch is wrong in a way that upstream has no code for: 500, with the message as it is.</summary>
+    Untyped,
+
     /// <summary>The patch is too much work: 413.</summary>
     TooLarge,
 }

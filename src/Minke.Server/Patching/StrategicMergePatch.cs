@@ -45,14 +45,17 @@ public static class StrategicMergePatch
     {
         if (patch.TryGetPropertyValue(Directive, out var directive))
         {
-            patch.Remove(Directive);
-            return Text(directive) switch
+            switch (Text(directive))
             {
-                "replace" => patch,
-                "delete" => [],
-                "merge" => MergeMap(original, patch, shape),
-                var other => throw new PatchException($"unknown patch type found: {other} in map: {patch.ToJsonString()}"),
-            };
+                case "replace":
+                    patch.Remove(Directive);
+                    return patch;
+                case "delete":
+                    return [];
+                default:
+                    // "merge" as well: it is what happens without a word, and upstream does not know the word here.
+                    throw Untyped($"unknown patch type: {GoMapText.Of(directive)} in map: {GoMapText.Of(patch)}");
+            }
         }
         KeepOnlyRetained(original, patch);
         MergeOrderedLists(original, patch, shape);
@@ -98,10 +101,10 @@ public static class StrategicMergePatch
             return;
         patch.Remove(RetainKeys);
         if (node is not JsonArray list)
-            throw new PatchException("invalid patch format of $retainKeys");
+            throw new PatchException("invalid patch format of retainKeys");
         var retained = list.Select(Text).ToHashSet(StringComparer.Ordinal);
         if (patch.Any(pair => !pair.Key.StartsWith('$') && pair.Value is not null && !retained.Contains(pair.Key)))
-            throw new PatchException("invalid patch format of $retainKeys, all the fields present in the patch should be in the $retainKeys list");
+            throw new PatchException("invalid patch format of retainKeys");
         foreach (var key in original.Select(pair => pair.Key).Where(key => !retained.Contains(key)).ToList())
             original.Remove(key);
     }
@@ -116,11 +119,13 @@ public static class StrategicMergePatch
             patch.Remove(key);
             var name = key[SetElementOrder.Length..];
             if (node is not JsonArray order)
-                throw new PatchException("invalid patch format of setElementOrder list");
+                throw Untyped($"expected a []interface {{}}, but received a {GoType(node)}");
+            if (shape.Struct is { } owner && owner.Field(name) is null)
+                throw Untyped($"unable to find api field in struct {owner.GoName} for the json field {FieldErrors.Quote(name)}");
             var current = original[name] as JsonArray;
             var change = patch[name] as JsonArray;
             var field = shape.Field(name);
-            CheckOrder(order, change, field, name);
+            CheckOrder(order, change, field);
             // Items to delete are gone before the order is set.
             if (patch[DeleteFromPrimitiveList + name] is JsonArray doomed && current is not null)
             {
@@ -153,6 +158,8 @@ public static class StrategicMergePatch
             return (JsonArray)original.DeepClone();
         if (patch.Concat(original).Any(item => item is JsonArray))
             throw new PatchException("lists of lists are not supported", PatchFailure.Unprocessable);
+        if (patch.Concat(original).Select(GoType).Distinct(StringComparer.Ordinal).Count() > 1)
+            throw Untyped($"list element types are not identical: [{GoMapText.Of(original)} {GoMapText.Of(patch)}]");
 
         if (field.MergeKey.Length == 0 || patch[0] is not JsonObject)
         {
@@ -175,8 +182,8 @@ public static class StrategicMergePatch
         foreach (var node in patch)
         {
             if (node is not JsonObject item)
-                throw new PatchException($"The patch list holds {node?.ToJsonString() ?? "null"} where maps are expected");
-            switch (item.TryGetPropertyValue(Directive, out var directive) ? Text(directive) : null)
+                throw Untyped($"list element types are not identical: [{GoMapText.Of(original)} {GoMapText.Of(patch)}]");
+            switch (item.TryGetPropertyValue(Directive, out var directive) ? Text(directive) ?? "" : null)
             {
                 case null:
                     plain.Add(item.DeepClone());
@@ -193,9 +200,9 @@ public static class StrategicMergePatch
                     isReplaced = true;
                     break;
                 case "merge":
-                    throw new PatchException("merging lists cannot yet be specified in the patch");
-                case var other:
-                    throw new PatchException($"unknown patch type found: {other} in map: {item.ToJsonString()}");
+                    throw Untyped("merging lists cannot yet be specified in the patch");
+                default:
+                    throw Untyped($"unknown patch type: {GoMapText.Of(directive)} in map: {GoMapText.Of(item)}");
             }
         }
         if (isReplaced)
@@ -224,7 +231,7 @@ public static class StrategicMergePatch
     }
 
     private static JsonNode KeyOf(JsonObject item, string mergeKey) => item[mergeKey]
-        ?? throw new PatchException($"map: {item.ToJsonString()} does not contain declared merge key: {mergeKey}");
+        ?? throw Untyped($"map: {GoMapText.Of(item)} does not contain declared merge key: {mergeKey}");
 
     /// <summary>
     /// The items the order names, in that order, and the others where they stood before: between those of the named items they stood
@@ -267,7 +274,7 @@ public static class StrategicMergePatch
     private static JsonArray DeleteFrom(JsonArray original, JsonArray doomed) =>
         [.. original.Where(item => !doomed.Any(other => JsonNode.DeepEquals(other, item))).Select(item => item?.DeepClone())];
 
-    private static void CheckOrder(JsonArray order, JsonArray? change, FieldSchema? field, string name)
+    private static void CheckOrder(JsonArray order, JsonArray? change, FieldSchema? field)
     {
         if (change is null)
             return;
@@ -278,7 +285,7 @@ public static class StrategicMergePatch
                 continue;
             var at = Position(order, item, field?.MergeKey ?? "");
             if (at < 0 || at < last)
-                throw new PatchException($"The order in patch list:\n{change.ToJsonString()}\n doesn't match {SetElementOrder}{name} list:\n{order.ToJsonString()}\n", PatchFailure.Unprocessable);
+                throw Untyped($"The order in patch list:\n{GoMapText.Of(change)}\n doesn't match {SetElementOrder[..^1]} list:\n{GoMapText.Of(order)}\n");
             last = at;
         }
     }
@@ -317,6 +324,22 @@ public static class StrategicMergePatch
         }
         return value;
     }
+
+    /// <summary>An error that upstream gives no type, and so no code but 500.</summary>
+    private static PatchException Untyped(string message) => new(message, PatchFailure.Untyped);
+
+    private static string GoType(JsonNode? node) => node switch
+    {
+        null => "%!s(<nil>)",
+        JsonObject => "map[string]interface {}",
+        JsonArray => "[]interface {}",
+        _ => node.GetValueKind() switch
+        {
+            JsonValueKind.String => "string",
+            JsonValueKind.Number => "int64",
+            _ => "bool",
+        },
+    };
 
     private static string? Text(JsonNode? node) => node is JsonValue value && value.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : null;
 }

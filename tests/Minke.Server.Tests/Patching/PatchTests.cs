@@ -132,9 +132,15 @@ public sealed class PatchTests
     }
 
     [Theory]
-    [InlineData("""{"spec":{"containers":[{"image":"x"}]}}""", "map: {\"image\":\"x\"} does not contain declared merge key: name")]
-    [InlineData("""{"metadata":{"$patch":"dance"}}""", "unknown patch type found: dance in map: {}")]
-    [InlineData("""{"spec":{"$retainKeys":["a"],"nodeName":"n"}}""", "invalid patch format of $retainKeys, all the fields present in the patch should be in the $retainKeys list")]
+    [InlineData("""{"spec":{"containers":[{"image":"x"}]}}""", "map: map[image:x] does not contain declared merge key: name")]
+    [InlineData("""{"metadata":{"$patch":"dance"}}""", "unknown patch type: dance in map: map[$patch:dance]")]
+    [InlineData("""{"metadata":{"$patch":"merge"}}""", "unknown patch type: merge in map: map[$patch:merge]")]
+    [InlineData("""{"spec":{"containers":[{"name":"a","$patch":"merge"}]}}""", "merging lists cannot yet be specified in the patch")]
+    [InlineData("""{"spec":{"containers":["a"]}}""", "list element types are not identical: [[map[name:a]] [a]]")]
+    [InlineData("""{"spec":{"$setElementOrder/containers":[{"name":"a"},{"name":"b"}],"containers":[{"name":"b"},{"name":"a"}]}}""",
+        "The order in patch list:\n[map[name:b] map[name:a]]\n doesn't match $setElementOrder list:\n[map[name:a] map[name:b]]\n")]
+    [InlineData("""{"spec":{"$setElementOrder/nope":[]}}""", "unable to find api field in struct PodSpec for the json field \"nope\"")]
+    [InlineData("""{"spec":{"$retainKeys":["a"],"nodeName":"n"}}""", "invalid patch format of retainKeys")]
     public void A_malformed_strategic_patch_is_refused(string patch, string message) => Assert.Equal(message, Assert.Throws<PatchException>(() =>
         StrategicMergePatch.Apply((JsonObject)JsonNode.Parse("""{"metadata":{"labels":{}},"spec":{"containers":[{"name":"a"}],"nodeName":"m"}}""")!, (JsonObject)JsonNode.Parse(patch)!, Pod.TypeSchema)).Message);
 
