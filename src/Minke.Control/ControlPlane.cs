@@ -11,10 +11,11 @@ namespace Minke.Control;
 /// <summary>All controllers of the control plane with the caches they share; a client of the API like any other.</summary>
 /// <param name="api">Their way to the API.</param>
 /// <param name="rootCertificatePem">The cluster CA's certificate, for <c>kube-root-ca.crt</c>.</param>
+/// <param name="sign">Signs with that CA's key.</param>
 /// <param name="kinds">What is served: what a namespace may hold, what may own and be owned.</param>
 /// <param name="time">The clock.</param>
 /// <param name="loggers">Where they log.</param>
-public sealed class ControlPlane(IApiClient api, string rootCertificatePem, IServedKinds kinds, TimeProvider time, ILoggerFactory loggers)
+public sealed class ControlPlane(IApiClient api, string rootCertificatePem, CertificateSigner sign, IServedKinds kinds, TimeProvider time, ILoggerFactory loggers)
 {
     private static readonly string[] SystemNamespaces = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
@@ -51,7 +52,7 @@ public sealed class ControlPlane(IApiClient api, string rootCertificatePem, ISer
         await Task.WhenAll(
             caches, namespaces.RunAsync(cancellationToken), events.RunAsync(cancellationToken), scheduler.RunAsync(cancellationToken),
             deletion.RunAsync(cancellationToken), contents.RunAsync(cancellationToken),
-            new AccessControllers(api, time, loggers).RunAsync(cancellationToken),
+            new AccessControllers(api, rootCertificatePem, sign, time, loggers).RunAsync(cancellationToken),
             new GarbageCollector(api.As("generic-garbage-collector"), kinds, time, loggers).RunAsync(cancellationToken));
     }
 

@@ -81,7 +81,8 @@ public sealed class ApiServer : IAsyncDisposable
             new ClientCertificates([options.ClientAuthority], clock), options.Credentials.FrontProxy is { } proxy ? new FrontProxy(proxy, clock) : null, bearers);
         var pods = new PodOperations(registry);
         var tokenRequests = new TokenRequests(registry, tokens, restriction);
-        Client = new InProcessClient(registry, pods, tokenRequests, "minke");
+        var reviews = new AccessReviews(authorizer, policy, bearers, clock);
+        Client = new InProcessClient(registry, pods, tokenRequests, reviews, "minke");
 
         _definitions = new DefinitionController(store, catalog, registry, ids, clock, loggers.CreateLogger<DefinitionController>());
         _catalog = catalog;
@@ -103,7 +104,7 @@ public sealed class ApiServer : IAsyncDisposable
         };
         checks.AddRange(options.HealthChecks);
         _handler = new RequestHandler(
-            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry), new CustomScale(registry)), new VirtualResources(registry, pods, new AccessReviews(authorizer, policy, bearers, clock), usage),
+            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry), new CustomScale(registry)), new VirtualResources(registry, pods, reviews, usage),
             new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
             new OpenApiDocuments(catalog, options.GitVersion, clock),
             new HealthEndpoints(checks), new ServerMetrics(store, catalog), authenticator,

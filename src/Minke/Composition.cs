@@ -67,7 +67,7 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                     HasGarbageCollector = true,
                 },
                 store, new IdSource(new Random()), clock, loggers));
-            var control = new ControlPlane(server.Client.As("kube-controller-manager"), pki.AuthorityPem, server.Kinds, clock, loggers);
+            var control = new ControlPlane(server.Client.As("kube-controller-manager"), pki.AuthorityPem, pki.SignRequest, server.Kinds, clock, loggers);
             await server.StartAsync(cancellationToken);
             cluster.Runs(pki.KeepCurrentAsync);
             cluster.Runs(control.RunAsync);

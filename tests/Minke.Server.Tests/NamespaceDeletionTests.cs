@@ -11,7 +11,7 @@ public sealed class NamespaceDeletionTests(KubectlServer kubectl) : IClassFixtur
     public async Task A_namespace_waits_for_the_last_finalizer_and_says_so()
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestServer.Cancelled);
-        var control = new ControlPlane(kubectl.Server.Server.Client, "root", kubectl.Server.Server.Kinds, TimeProvider.System, NullLoggerFactory.Instance).RunAsync(stop.Token);
+        var control = new ControlPlane(kubectl.Server.Server.Client, "root", kubectl.Server.Pki.SignRequest, kubectl.Server.Server.Kinds, TimeProvider.System, NullLoggerFactory.Instance).RunAsync(stop.Token);
         await kubectl.SayAsync("create namespace going");
         await kubectl.SayAsync("-n going create -f -", """
             ---

@@ -6,6 +6,7 @@ public static class KindBehaviors
     private static readonly KindBehavior[] All =
     [
         new NamespaceKind(),
+        new CertificateSigningRequestKind(),
         new ConfigMapKind(),
         new ControllerRevisionKind(),
         new CronJobKind(),

@@ -21,6 +21,7 @@ internal sealed class AdmissionChain(
         new PriorityAdmission(store, catalog),
         new DefaultTolerationSeconds(),
         new RuntimeClassAdmission(store, catalog),
+        new CertificateAdmission(authorizer, clock),
         new ExpressionValidation(),
         new ValidatingPolicies(store, catalog, authorizer),
     ];

@@ -13,9 +13,9 @@ using InProcessUser = Minke.Server.Access.UserInfo;
 namespace Minke.Server.InProcess;
 
 /// <summary>The API without a wire: the same checks as over HTTPS, and the store's own immutable objects as answers.</summary>
-internal sealed class InProcessClient(ObjectRegistry registry, PodOperations pods, TokenRequests tokens, string fieldManager) : IApiClient
+internal sealed class InProcessClient(ObjectRegistry registry, PodOperations pods, TokenRequests tokens, AccessReviews reviews, string fieldManager) : IApiClient
 {
-    public IApiClient As(string component) => new InProcessClient(registry, pods, tokens, component);
+    public IApiClient As(string component) => new InProcessClient(registry, pods, tokens, reviews, component);
 
     public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken) where T : class, IKubeObject<T> =>
         Task.FromResult((T?)registry.TryGet(Resource<T>(), @namespace ?? "", name) ?? throw StatusException.NotFound(T.KindInfo, name));
@@ -66,6 +66,8 @@ internal sealed class InProcessClient(ObjectRegistry registry, PodOperations pod
             await pods.BindAsync(binding.Metadata.Namespace, binding.Metadata.Name, binding, Context(), cancellationToken);
             return value;
         }
+        if (resource.IsVirtual)
+            return (T)(await reviews.AnswerAsync(value, InProcessUser.InProcess, value.Metadata.Namespace, cancellationToken) ?? throw StatusException.NoResource());
         var defaulted = ObjectDecoder.WithDefaults(resource, value);
         return (T)(await registry.CreateAsync(resource, value.Metadata.Namespace, defaulted, Context(), cancellationToken)).Object;
     }

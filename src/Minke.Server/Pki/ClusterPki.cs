@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using Minke.Api;
 
 namespace Minke.Server.Pki;
 
@@ -74,6 +76,13 @@ public sealed class ClusterPki
             name.AddOrganizationName(group);
         name.AddCommonName(user);
         return Issue(name.Build(), Purpose.Client, subjectNames: null, lifetime);
+    }
+
+    /// <summary>What somebody asked for and somebody else approved, in PEM form.</summary>
+    public byte[] SignRequest(SigningRequest request, IReadOnlyList<string> usages, TimeSpan lifetime)
+    {
+        using var certificate = RequestSigning.Sign(Authority, request, usages, lifetime, _clock.GetUtcNow());
+        return Encoding.ASCII.GetBytes(certificate.ExportCertificatePem() + "\n");
     }
 
     /// <summary>Replaces certificates that near their end, for as long as the server runs.</summary>

@@ -1,4 +1,5 @@
 using Minke.Api;
+using Minke.Api.Certificates.V1;
 using Minke.Api.Core.V1;
 
 namespace Minke.Server.Registry;
@@ -11,6 +12,8 @@ internal static class SubresourceRules
     {
         ("finalize", Namespace now, Namespace before) => before with { Spec = before.Spec with { Finalizers = now.Spec.Finalizers } },
         ("ephemeralcontainers", Pod now, Pod before) => WithEphemeral(now, before),
+        ("approval", CertificateSigningRequest now, CertificateSigningRequest before) =>
+            now with { Spec = before.Spec, Status = before.Status with { Conditions = now.Status.Conditions } },
         ("binding", _, _) => value,
         ("", _, _) => null,
         _ => throw StatusException.NoResource(),

@@ -18,7 +18,7 @@ internal sealed class SubresourceHandler(ResourceHandler resources, PodOperation
             throw StatusException.Of(405, StatusReason.MethodNotAllowed, "the server does not allow this method on the requested resource", StatusDetails.Empty);
         return (request.Resource.Kind.Plural, subresource) switch
         {
-            (_, "status") or ("namespaces", "finalize") or ("pods", "ephemeralcontainers") => StoredAsync(request),
+            (_, "status") or ("namespaces", "finalize") or ("pods", "ephemeralcontainers") or ("certificatesigningrequests", "approval") => StoredAsync(request),
             (_, "scale") when request.Resource.Custom is not null => customScales.HandleAsync(request),
             ("pods", "binding") => pods.BindAsync(request),
             ("pods", "eviction") => pods.EvictAsync(request),

@@ -1,4 +1,5 @@
 using Minke.Api;
+using Minke.Api.Certificates.V1;
 using Minke.Api.Flowcontrol.V1;
 using Minke.Api.Meta.V1;
 using Minke.Api.Networking.V1;
@@ -23,6 +24,15 @@ internal static partial class TableColumns
             Text<RoleBinding>("Users", one => Subjects(one.Subjects, "User"), 1),
             Text<RoleBinding>("Groups", one => Subjects(one.Subjects, "Group"), 1),
             Text<RoleBinding>("ServiceAccounts", one => Subjects(one.Subjects, "ServiceAccount"), 1),
+        ],
+        [CertificateSigningRequest.KindInfo] =
+        [
+            Name,
+            Age,
+            Text<CertificateSigningRequest>("SignerName", one => one.Spec.SignerName.Length > 0 ? one.Spec.SignerName : "<none>"),
+            Text<CertificateSigningRequest>("Requestor", one => one.Spec.Username),
+            Text<CertificateSigningRequest>("RequestedDuration", one => one.Spec.ExpirationSeconds is { } seconds ? Ages.Text(TimeSpan.FromSeconds(seconds)) : "<none>"),
+            Text<CertificateSigningRequest>("Condition", StateOf),
         ],
         [ClusterRoleBinding.KindInfo] =
         [
@@ -126,6 +136,15 @@ internal static partial class TableColumns
     {
         var texts = all.ToList();
         return string.Join(',', texts.Take(3)) + (texts.Count > 3 ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $" + {texts.Count - 3} more...") : "");
+    }
+
+    private static string StateOf(CertificateSigningRequest request)
+    {
+        bool Has(string type) => request.Status.Conditions.Any(condition => condition.Type == type);
+        var state = Has("Denied") ? "Denied" : Has("Approved") ? "Approved" : "Pending";
+        if (Has("Failed"))
+            state += ",Failed";
+        return request.Status.Certificate is { Length: > 0 } ? state + ",Issued" : state;
     }
 
     private static string Subjects(ApiList<Subject> subjects, string kind) => string.Join(", ", subjects

@@ -141,6 +141,28 @@ public sealed class CredentialTests
     }
 
     [Fact]
+    public async Task A_service_accounts_token_holds_for_its_time_and_its_audience()
+    {
+        var clock = new StepClock();
+        await using var server = await TestServer.StartAsync(clock);
+        async Task<string> TokenAsync(string spec) => (await server.PostAsync("/api/v1/namespaces/default/serviceaccounts/default/token", $$"""{"spec":{{{spec}}} }"""))
+            .Expect(201).Json["status"]!["token"]!.GetValue<string>();
+        var token = await TokenAsync("\"expirationSeconds\":600");
+        (await WhoAsync(server, token)).Expect(201);
+        (await WhoAsync(server, await TokenAsync("\"audiences\":[\"vault\"]"))).Expect(401);
+        // Somebody else's key, the same claims.
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var parts = token.Split('.');
+        var forged = key.SignData(Encoding.ASCII.GetBytes($"{parts[0]}.{parts[1]}"), HashAlgorithmName.SHA256);
+        (await WhoAsync(server, $"{parts[0]}.{parts[1]}.{Base64Url.EncodeToString(forged)}")).Expect(401);
+        // Other claims, the same signature.
+        var claims = Encoding.UTF8.GetString(Base64Url.DecodeFromChars(parts[1])).Replace("default:default", "kube-system:default", StringComparison.Ordinal);
+        (await WhoAsync(server, $"{parts[0]}.{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(claims))}.{parts[2]}")).Expect(401);
+        clock.Advance(TimeSpan.FromSeconds(601));
+        (await WhoAsync(server, token)).Expect(401);
+    }
+
+    [Fact]
     public async Task Id_tokens_of_a_provider_name_users_and_groups()
     {
         using var rsa = RSA.Create(2048);

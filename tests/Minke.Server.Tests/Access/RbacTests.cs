@@ -145,7 +145,7 @@ public sealed class RbacTests
     {
         await using var server = await TestServer.StartAsync();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestServer.Cancelled);
-        var control = new Control.Access.AccessControllers(server.Server.Client, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance).RunAsync(stop.Token);
+        var control = new Control.Access.AccessControllers(server.Server.Client, server.Pki.AuthorityPem, server.Pki.SignRequest, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance).RunAsync(stop.Token);
         // Rules come from view to edit, from edit to admin.
         var admin = await server.UntilAsync($"{Rbac}/clusterroles/admin", role => role["rules"]?.ToJsonString() is { } rules
             && rules.Contains("localsubjectaccessreviews", StringComparison.Ordinal) && rules.Contains("pods/log", StringComparison.Ordinal));

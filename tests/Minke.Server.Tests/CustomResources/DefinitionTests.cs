@@ -171,7 +171,7 @@ public sealed class DefinitionTests
     {
         await using var server = await TestServer.StartAsync();
         using var stop = new CancellationTokenSource();
-        var control = new ControlPlane(server.Server.Client, "root", server.Server.Kinds, TimeProvider.System, NullLoggerFactory.Instance).RunAsync(stop.Token);
+        var control = new ControlPlane(server.Server.Client, "root", server.Pki.SignRequest, server.Server.Kinds, TimeProvider.System, NullLoggerFactory.Instance).RunAsync(stop.Token);
         await server.EstablishAsync(Definitions.CronTab());
         (await server.PostAsync("/api/v1/namespaces", """{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop"}}""")).Expect(201);
         (await server.PostAsync("/apis/stable.example.com/v1/namespaces/shop/crontabs", Definitions.Item("a"))).Expect(201);

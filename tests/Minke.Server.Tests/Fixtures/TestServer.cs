@@ -67,7 +67,12 @@ internal sealed class TestServer : IAsyncDisposable
     }
 
     /// <summary>Reads until it is so.</summary>
-    public async Task<JsonNode> UntilAsync(string path, Predicate<JsonNode> isSo)
+    public async Task<JsonNode> UntilAsync(string path, Predicate<JsonNode> isSo) =>
+        (await UntilReplyAsync(path, reply => reply.Code == 200 && isSo(reply.Json))).Json;
+
+    public Task UntilGoneAsync(string path) => UntilReplyAsync(path, reply => reply.Code == 404);
+
+    private async Task<Reply> UntilReplyAsync(string path, Predicate<Reply> isSo)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
         deadline.CancelAfter(TimeSpan.FromSeconds(60));
@@ -75,8 +80,8 @@ internal sealed class TestServer : IAsyncDisposable
         using var watch = _store.Watch("/", revision)!;
         while (true)
         {
-            if (await GetAsync(path) is { Code: 200 } reply && isSo(reply.Json))
-                return reply.Json;
+            if (await GetAsync(path) is { } reply && isSo(reply))
+                return reply;
             await watch.ReadAsync(Timeout.InfiniteTimeSpan, deadline.Token);
         }
     }

@@ -46,7 +46,19 @@ internal static class BootstrapPolicy
             finish = Begin(words, objects, rules);
         }
         finish?.Invoke();
+        Aggregate(objects);
         return objects;
+    }
+
+    /// <summary>As the controller would, which then has nothing to write: view into edit, edit into admin.</summary>
+    private static void Aggregate(List<IKubeObject> objects)
+    {
+        foreach (var name in (ReadOnlySpan<string>)["view", "edit", "admin"])
+        {
+            var at = objects.FindIndex(one => one is ClusterRole && one.Metadata.Name == name);
+            var role = (ClusterRole)objects[at];
+            objects[at] = role with { Rules = AggregatedRules.For(role, objects.OfType<ClusterRole>()) };
+        }
     }
 
     /// <summary>The rules of <c>system:node</c>, which the Node authoriser grants without a binding.</summary>
