@@ -2,7 +2,6 @@ using System.Text;
 using Minke.Api;
 using Minke.Api.Authentication.V1;
 using Minke.Api.Core.V1;
-using Minke.Api.Meta.V1;
 using Minke.Client;
 
 namespace Minke.Control.Access;
