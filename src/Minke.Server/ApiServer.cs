@@ -18,6 +18,7 @@ using Minke.Server.Access.Credentials;
 using Minke.Server.Access.Nodes;
 using Minke.Server.Access.Rbac;
 using Minke.Server.Admission;
+using Minke.Server.Admission.Policies;
 using Minke.Server.Audit;
 using Minke.Server.Apply;
 using Minke.Server.Bootstrap;
@@ -53,6 +54,7 @@ public sealed class ApiServer : IAsyncDisposable
     private readonly SystemObjects _system;
     private readonly IReadOnlyList<OidcTokens> _providers;
     private readonly DefinitionController _definitions;
+    private readonly PolicyStatusController _policyStatus;
     private readonly ResourceCatalog _catalog;
     private Task _working = Task.CompletedTask;
     private readonly AuditLog? _auditLog;
@@ -84,6 +86,7 @@ public sealed class ApiServer : IAsyncDisposable
         var reviews = new AccessReviews(authorizer, policy, bearers, clock);
         Client = new InProcessClient(registry, pods, tokenRequests, reviews, "minke");
 
+        _policyStatus = new PolicyStatusController(store, catalog, registry, clock, loggers.CreateLogger<PolicyStatusController>());
         _definitions = new DefinitionController(store, catalog, registry, ids, clock, loggers.CreateLogger<DefinitionController>());
         _catalog = catalog;
 
@@ -135,7 +138,7 @@ public sealed class ApiServer : IAsyncDisposable
         await listening;
         _fetching = Task.WhenAll(_providers.Select(provider => provider.RunAsync(_stopping.Token)));
         _restoring = _policy.RestoreAsync(_stopping.Token);
-        _working = Task.WhenAll(_expiry.RunAsync(_stopping.Token), _definitions.RunAsync(_stopping.Token));
+        _working = Task.WhenAll(_expiry.RunAsync(_stopping.Token), _definitions.RunAsync(_stopping.Token), _policyStatus.RunAsync(_stopping.Token));
         Endpoints = [.. _kestrel.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses
             .Select(address => IPEndPoint.Parse(new Uri(address).Authority))];
     }

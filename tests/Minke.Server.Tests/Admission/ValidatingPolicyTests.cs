@@ -187,12 +187,30 @@ public sealed class ValidatingPolicyTests
         Assert.Contains("webhooks[0].matchConditions[0].expression: Invalid value: \"1\": must evaluate to bool", reply.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Types_are_checked_into_the_status()
+    {
+        await using var server = await TestServer.StartAsync();
+        (await server.PostAsync(Policies, """
+            {"metadata":{"name":"demo"},"spec":{"matchConstraints":{"resourceRules":[{"apiGroups":["apps"],"apiVersions":["v1"],"operations":["CREATE"],"resources":["deployments","replicasets"]}]},
+             "variables":[{"name":"spec","expression":"object.spec"}],
+             "validations":[{"expression":"object.replicas > 1"},{"expression":"object.spec.replicas > 1 && variables.spec.replicas > 1","messageExpression":"'is ' + object.spec.strategy.type"},
+                            {"expression":"object.spec.template.spec.containers.all(c, c.image.startsWith('x') && has(c.securityContext))"}]}}
+            """)).Expect(201);
+        var status = (await server.UntilAsync(Policies + "/demo", policy => policy["status"]?["typeChecking"] is not null))["status"]!;
+        var warnings = status["typeChecking"]!["expressionWarnings"]!.AsArray();
+        Assert.Equal(["spec.validations[0].expression", "spec.validations[1].messageExpression"], warnings.Select(warning => (string)warning!["fieldRef"]!));
+        const string Undefined = "ERROR: <input>:1:7: undefined field 'replicas'\n | object.replicas > 1\n | ......^\n";
+        Assert.Equal($"apps/v1, Kind=Deployment: {Undefined}\napps/v1, Kind=ReplicaSet: {Undefined}", (string)warnings[0]!["warning"]!);
+        Assert.StartsWith("apps/v1, Kind=ReplicaSet: ERROR: <input>:1:20: undefined field 'strategy'", (string)warnings[1]!["warning"]!, StringComparison.Ordinal);
+    }
+
     private static Task<Reply> CreateAsync(TestServer server, string name, string data) =>
         server.PostAsync(ConfigMaps, new JsonObject { ["metadata"] = new JsonObject { ["name"] = name }, ["data"] = JsonNode.Parse(data) }.ToJsonString());
 
     private static async Task EnforceAsync(TestServer server, string spec, string actions = """["Deny"]""", string more = "")
     {
-        (await server.PostAsync(Policies, """{"metadata":{"name":"demo"},"spec":{""" + Rules + "," + spec + "}}")).Expect(201);
+        Assert.Empty((await server.PostAsync(Policies, """{"metadata":{"name":"demo"},"spec":{""" + Rules + "," + spec + "}}")).Expect(201).Warnings);
         (await server.PostAsync(Bindings, """{"metadata":{"name":"bind"},"spec":{"policyName":"demo","validationActions":""" + actions + more + "}}")).Expect(201);
     }
 }

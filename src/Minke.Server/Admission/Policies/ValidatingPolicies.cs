@@ -32,13 +32,11 @@ internal sealed class ValidatingPolicies(IStateStore store, ResourceCatalog cata
         if (_policies is null || _bindings is null)
             return default;
         var snapshot = store.Snapshot();
-        List<ValidatingAdmissionPolicyBinding>? bindings = null;
-        foreach (var entry in snapshot.Range(_bindings.Prefix))
-            (bindings ??= []).Add((ValidatingAdmissionPolicyBinding)StoredObject.Read(_bindings, entry));
         // The usual cluster has none, and pays one look-up.
-        if (bindings is null || RequestMatcher.IsExempt(request))
+        if (snapshot.Count(_bindings.Prefix) == 0 || RequestMatcher.IsExempt(request))
             return default;
 
+        var bindings = snapshot.Range(_bindings.Prefix).Select(entry => (ValidatingAdmissionPolicyBinding)StoredObject.Read(_bindings, entry)).ToList();
         var denials = new List<Denial>();
         var activation = new AdmissionActivation(request, () => _matcher.NamespaceOf(request), authorizer);
         foreach (var entry in snapshot.Range(_policies.Prefix))
