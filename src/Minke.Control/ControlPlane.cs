@@ -1,10 +1,12 @@
 using Microsoft.Extensions.Logging;
 using Minke.Api.Core.V1;
+using Minke.Api.Discovery.V1;
 using Minke.Client;
 using Minke.Control.Access;
 using Minke.Control.Lifecycle;
 using Minke.Control.Lifecycle.Ownership;
 using Minke.Control.Scheduling;
+using Minke.Control.Services;
 
 namespace Minke.Control;
 
@@ -17,6 +19,9 @@ namespace Minke.Control;
 /// <param name="loggers">Where they log.</param>
 public sealed class ControlPlane(IApiClient api, string rootCertificatePem, CertificateSigner sign, IServedKinds kinds, TimeProvider time, ILoggerFactory loggers)
 {
+    /// <summary>Where pods find the API; null where they need not.</summary>
+    public ApiServerAddress? ApiServer { get; init; }
+
     private static readonly string[] SystemNamespaces = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
     /// <summary>Runs until cancelled.</summary>
@@ -52,8 +57,28 @@ public sealed class ControlPlane(IApiClient api, string rootCertificatePem, Cert
         await Task.WhenAll(
             caches, namespaces.RunAsync(cancellationToken), events.RunAsync(cancellationToken), scheduler.RunAsync(cancellationToken),
             deletion.RunAsync(cancellationToken), contents.RunAsync(cancellationToken),
+            KeepApiServiceAsync(cancellationToken),
             new AccessControllers(api, rootCertificatePem, sign, time, loggers).RunAsync(cancellationToken),
             new GarbageCollector(api.As("generic-garbage-collector"), kinds, time, loggers).RunAsync(cancellationToken));
+    }
+
+    private async Task KeepApiServiceAsync(CancellationToken cancellationToken)
+    {
+        if (ApiServer is not { } server)
+            return;
+        var log = loggers.CreateLogger("Minke.Control.Informer");
+        var own = new Selection(Fields: "metadata.name=" + ApiServerService.Name);
+        var services = new Informer<Service>(api, ApiServerService.Namespace, own, time, log);
+        var endpoints = new Informer<Endpoints>(api, ApiServerService.Namespace, own, time, log);
+        var slices = new Informer<EndpointSlice>(api, ApiServerService.Namespace, own, time, log);
+        var loop = new ReconcileLoop("api-service", new ApiServerService(services, endpoints, slices, api, server), time, loggers.CreateLogger<ReconcileLoop>());
+        services.OnChange(_ => loop.Enqueue(ApiServerService.Key));
+        endpoints.OnChange(_ => loop.Enqueue(ApiServerService.Key));
+        slices.OnChange(_ => loop.Enqueue(ApiServerService.Key));
+        var caches = Task.WhenAll(services.RunAsync(cancellationToken), endpoints.RunAsync(cancellationToken), slices.RunAsync(cancellationToken));
+        await Task.WhenAll(services.WaitForSyncAsync(cancellationToken), endpoints.WaitForSyncAsync(cancellationToken), slices.WaitForSyncAsync(cancellationToken));
+        loop.Enqueue(ApiServerService.Key);
+        await Task.WhenAll(caches, loop.RunAsync(cancellationToken));
     }
 
     private async Task EnsureSystemNamespacesAsync(CancellationToken cancellationToken)

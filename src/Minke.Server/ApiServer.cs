@@ -29,6 +29,7 @@ using Minke.Server.InProcess;
 using Minke.Server.OpenApi;
 using Minke.Server.Registry;
 using Minke.Server.Requests;
+using Minke.Server.Services;
 using Minke.Server.Streaming;
 using Minke.Server.Subresources;
 using Minke.Store;
@@ -70,7 +71,11 @@ public sealed class ApiServer : IAsyncDisposable
         var authorizer = new Authorizer(new NodeAuthorizer(store, catalog), new RbacAuthorizer(policy));
         var restriction = new NodeRestriction(store, catalog);
         var admission = new AdmissionChain(store, catalog, new EscalationCheck(policy, authorizer), restriction, authorizer, ids, clock);
-        var registry = new ObjectRegistry(store, catalog, admission, new FieldOwnership(catalog, clock), ids, clock) { HasGarbageCollector = options.HasGarbageCollector };
+        var registry = new ObjectRegistry(store, catalog, admission, new FieldOwnership(catalog, clock), ids, clock)
+        {
+            HasGarbageCollector = options.HasGarbageCollector,
+            Services = catalog.Find(Minke.Api.Core.V1.Service.KindInfo) is { } services ? new ServiceAllocator(options.ServiceNetwork, store, services, ids) : null,
+        };
         var tokens = new ServiceAccountTokens(options.ServiceAccountKey, options.OlderServiceAccountKeys, store, catalog, ids, clock);
         _providers = [.. options.Credentials.Oidc.Select(one => new OidcTokens(
             one, options.Credentials.OidcTransport, tokens.DefaultAudiences, clock, loggers.CreateLogger<OidcTokens>()))];

@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using Minke.Api;
 using Minke.Client.Nodes;
 using Minke.Server.Health;
+using Minke.Server.Services;
 
 namespace Minke.Server;
 
@@ -41,6 +42,9 @@ public sealed record ApiServerOptions
 
     /// <summary>Where the nodes are that logs, commands, ports and usage are asked of.</summary>
     public INodeDirectory Nodes { get; init; } = new NoNodes();
+
+    /// <summary>Which addresses and node ports Services get.</summary>
+    public ServiceNetwork ServiceNetwork { get; init; } = new();
 
     /// <summary>Set once a garbage collector runs: deletions then leave it the foreground and orphan work.</summary>
     public bool HasGarbageCollector { get; init; }

@@ -10,6 +10,7 @@ using Minke.Cli;
 using Minke.Cli.Clusters;
 using Minke.Cli.Kubeconfigs;
 using Minke.Control;
+using Minke.Control.Services;
 using Minke.Logs;
 using Minke.Node;
 using Minke.Node.Images;
@@ -67,7 +68,10 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                     HasGarbageCollector = true,
                 },
                 store, new IdSource(new Random()), clock, loggers));
-            var control = new ControlPlane(server.Client.As("kube-controller-manager"), pki.AuthorityPem, pki.SignRequest, server.Kinds, clock, loggers);
+            var control = new ControlPlane(server.Client.As("kube-controller-manager"), pki.AuthorityPem, pki.SignRequest, server.Kinds, clock, loggers)
+            {
+                ApiServer = new ApiServerAddress(KubernetesService, ReachableAt(options.Listen.Address), options.Listen.Port),
+            };
             await server.StartAsync(cancellationToken);
             cluster.Runs(pki.KeepCurrentAsync);
             cluster.Runs(control.RunAsync);
@@ -174,6 +178,10 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
     }
 
     /// <summary>What a client may call the server by when it listens on an address: every address of the machine for the wildcard.</summary>
+    /// <summary>The address at which pods reach the API; null while it listens for this machine alone.</summary>
+    private static IPAddress? ReachableAt(IPAddress listen) => AddressesOf(listen).FirstOrDefault(address =>
+        address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork && !IPAddress.IsLoopback(address));
+
     private static IEnumerable<IPAddress> AddressesOf(IPAddress listen) =>
         !listen.Equals(IPAddress.Any) && !listen.Equals(IPAddress.IPv6Any)
             ? [listen]

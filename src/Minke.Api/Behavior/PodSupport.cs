@@ -16,7 +16,6 @@ public static class PodSupport
 
     private const string NoVolume = "the volume is not mounted and the pod waits with FailedMount";
     private const string NoScore = "the scheduler looks at hard rules only";
-    private const string NoServices = "Services are not routed yet";
 
     /// <summary>Every gap, by field.</summary>
     public static IReadOnlyList<Gap> Gaps { get; } =
@@ -46,7 +45,6 @@ public static class PodSupport
         new("PodSpec.resources", "alpha in 1.32 (PodLevelResources) and off: dropped", null),
         new("PodSpec.hostUsers", "user namespaces are not made: containers run in the machine's",
             pod => pod.Spec.HostUsers == false ? ["spec.hostUsers"] : []),
-        new("PodSpec.enableServiceLinks", NoServices, null),
         new("PodSpec.preemptionPolicy", "no pod is preempted; priority orders the queue", null),
         new("PodSecurityContext.seLinuxOptions", "SELinux labels are not set", pod => pod.Spec.SecurityContext?.SeLinuxOptions is null ? [] : ["spec.securityContext.seLinuxOptions"]),
         new("PodSecurityContext.seLinuxChangePolicy", "SELinux labels are not set", null),

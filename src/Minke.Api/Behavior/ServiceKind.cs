@@ -2,12 +2,12 @@ using Minke.Api.Core.V1;
 
 namespace Minke.Api;
 
-/// <summary>What a Service does beyond its fields. Its addresses are not allocated yet, so nothing here asks for them. (ValidateService)</summary>
+/// <summary>What a Service does beyond its fields. Its addresses and node ports are given by the server, between preparation and validation. (ValidateService)</summary>
 internal sealed class ServiceKind : KindBehavior<Service>
 {
     private const int AffinitySeconds = 10800;
     private const int MaxAffinitySeconds = 86400;
-    private const string Headless = "None";
+    private const string Headless = ServiceRules.Headless;
     private static readonly string[] Types = [ServiceType.ClusterIP, ServiceType.ExternalName, ServiceType.LoadBalancer, ServiceType.NodePort];
     private static readonly string[] Affinities = [ServiceAffinity.ClientIP, ServiceAffinity.None];
     private static readonly string[] TrafficPolicies = ["Cluster", "Local"];
@@ -39,6 +39,7 @@ internal sealed class ServiceKind : KindBehavior<Service>
                 InternalTrafficPolicy = spec.InternalTrafficPolicy ?? (isRouted ? "Cluster" : null),
                 AllocateLoadBalancerNodePorts = spec.AllocateLoadBalancerNodePorts ?? (type == ServiceType.LoadBalancer ? true : null),
             },
+            Status = type == ServiceType.LoadBalancer ? WithIpMode(service.Status) : service.Status,
         };
     }
 
@@ -46,10 +47,7 @@ internal sealed class ServiceKind : KindBehavior<Service>
 
     public override Service PrepareForUpdate(Service service, Service old)
     {
-        var spec = WithBothNames(service.Spec);
-        // What was given out and is not mentioned stays.
-        if (spec.Type != ServiceType.ExternalName && old.Spec.Type != ServiceType.ExternalName && spec.ClusterIP.Length == 0 && spec.ClusterIPs.IsEmpty)
-            spec = spec with { ClusterIP = old.Spec.ClusterIP, ClusterIPs = old.Spec.ClusterIPs };
+        var spec = ServiceChange.WithoutLeftovers(ServiceChange.WithGiven(service.Spec, old.Spec), old.Spec);
         return service with { Spec = spec, Status = old.Status };
     }
 
@@ -75,7 +73,7 @@ internal sealed class ServiceKind : KindBehavior<Service>
         ObjectMetaRules.Labels(spec.Selector, path.Child("selector"), errors);
         ValidateAffinity(spec, path, errors);
         if (spec.Type != ServiceType.ExternalName)
-            ValidateClusterIps(spec, path, errors);
+            ServiceRules.ValidateClusterIps(spec, path, errors);
         for (var i = 0; i < spec.ExternalIPs.Count; i++)
         {
             if (PodRules.IsIp(spec.ExternalIPs[i]))
@@ -94,7 +92,7 @@ internal sealed class ServiceKind : KindBehavior<Service>
     public override IEnumerable<string> Warnings(Service service, Service? old)
     {
         if (old is null && service.Spec.Type != ServiceType.ExternalName)
-            yield return "spec: accepted but not acted on by Minke yet: Services are not routed, no cluster IP or node port is allocated";
+            yield return "spec: accepted but not acted on by Minke yet: Services are not routed";
         if (service.Spec.Type != ServiceType.ExternalName && service.Spec.ExternalName.Length > 0)
             yield return "spec.externalName is ignored when spec.type is not \"ExternalName\"";
         if (service.Spec.Type == ServiceType.ExternalName && !service.Spec.ExternalIPs.IsEmpty)
@@ -108,6 +106,14 @@ internal sealed class ServiceKind : KindBehavior<Service>
         if (service.Spec.SessionAffinity != ServiceAffinity.None)
             yield return "spec.SessionAffinity is ignored for headless services";
     }
+
+    private static ServiceStatus WithIpMode(ServiceStatus status) => status with
+    {
+        LoadBalancer = status.LoadBalancer with
+        {
+            Ingress = status.LoadBalancer.Ingress.Map(ingress => ingress is { Ip.Length: > 0, IpMode: null } ? ingress with { IpMode = LoadBalancerIPMode.VIP } : ingress),
+        },
+    };
 
     private static bool IsExternal(ServiceSpec spec, string type) =>
         type is ServiceType.NodePort or ServiceType.LoadBalancer || (type == ServiceType.ClusterIP && !spec.ExternalIPs.IsEmpty);
@@ -188,35 +194,6 @@ internal sealed class ServiceKind : KindBehavior<Service>
             errors.Invalid(path.Child("sessionAffinityConfig").Child("clientIP").Child("timeoutSeconds"), seconds, $"must be greater than 0 and less than {PodRules.Number(MaxAffinitySeconds)}");
     }
 
-    private static void ValidateClusterIps(ServiceSpec spec, FieldPath path, FieldErrors errors)
-    {
-        var at = path.Child("clusterIPs");
-        if (spec.ClusterIP.Length == 0 && !spec.ClusterIPs.IsEmpty)
-            errors.Invalid(at, spec.ClusterIPs, "must be empty when `clusterIP` is not specified");
-        else if (!spec.ClusterIPs.IsEmpty && spec.ClusterIPs[0] != spec.ClusterIP)
-            errors.Invalid(at, spec.ClusterIPs, "first value must match `clusterIP`");
-        string[] families = ["IPv4", "IPv6"];
-        for (var i = 0; i < spec.IpFamilies.Count; i++)
-        {
-            if (!families.Contains(spec.IpFamilies[i]))
-                errors.NotSupported(path.Child("ipFamilies").Index(i), spec.IpFamilies[i], families);
-            if (spec.IpFamilies.Take(i).Contains(spec.IpFamilies[i]))
-                errors.Duplicate(path.Child("ipFamilies").Index(i), spec.IpFamilies[i]);
-        }
-        string[] policies = ["PreferDualStack", "RequireDualStack", "SingleStack"];
-        if (spec.IpFamilyPolicy is { } policy && !policies.Contains(policy))
-            errors.NotSupported(path.Child("ipFamilyPolicy"), policy, policies);
-        for (var i = 0; i < spec.ClusterIPs.Count; i++)
-        {
-            if (i > 0 || spec.ClusterIPs[i] != Headless)
-                PodRules.ValidateIp(spec.ClusterIPs[i], at.Index(i), errors);
-            else if (spec.ClusterIPs.Count > 1)
-                errors.Invalid(at, spec.ClusterIPs, "'None' must be the first and only value");
-        }
-        if (spec.ClusterIPs.Count > 2)
-            errors.Invalid(at, spec.ClusterIPs, "may only hold up to 2 values");
-    }
-
     private static void ValidateTraffic(ServiceSpec spec, FieldPath path, FieldErrors errors)
     {
         if (!IsExternal(spec, spec.Type))
@@ -241,6 +218,8 @@ internal sealed class ServiceKind : KindBehavior<Service>
         if (spec.Type == ServiceType.ExternalName || old.Type == ServiceType.ExternalName)
             return;
         FieldPath path = "spec.clusterIPs";
+        if (spec.Type == ServiceType.LoadBalancer && old.Type == ServiceType.LoadBalancer && spec.LoadBalancerClass != old.LoadBalancerClass)
+            errors.Invalid("spec.loadBalancerClass", spec.LoadBalancerClass, "may not change once set");
         for (var i = 0; i < Math.Min(spec.ClusterIPs.Count, old.ClusterIPs.Count); i++)
         {
             if (spec.ClusterIPs[i] != old.ClusterIPs[i])

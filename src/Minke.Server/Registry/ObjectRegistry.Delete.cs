@@ -44,6 +44,8 @@ internal sealed partial class ObjectRegistry
             if (changed is null)
             {
                 var removed = await DeleteAsync(key, entry.Modified, cancellationToken);
+                if (removed.Outcome == WriteOutcome.Committed && old is Service gone)
+                    Services?.Release(gone);
                 if (removed.Outcome == WriteOutcome.Committed)
                     return new(old.WithMetadata(old.Metadata with { ResourceVersion = removed.Revision.ToString() }), null, IsRemoved: true);
                 continue;

@@ -1,8 +1,10 @@
 using System.Globalization;
 using Minke.Api;
+using Minke.Api.Core.V1;
 using Minke.Api.Meta.V1;
 using Minke.Server.Admission;
 using Minke.Server.Apply;
+using Minke.Server.Services;
 using Minke.Store;
 
 namespace Minke.Server.Registry;
@@ -19,6 +21,9 @@ internal sealed partial class ObjectRegistry(
     private const int PatchAttempts = 5;
     private const int UpdateAttempts = 100;
     private const int MaxGeneratedBaseLength = 58;
+
+    /// <summary>Gives Services their addresses; null where none are served.</summary>
+    public ServiceAllocator? Services { get; init; }
 
     public ResourceCatalog Catalog => catalog;
     public IStateStore Store => store;
@@ -86,8 +91,9 @@ internal sealed partial class ObjectRegistry(
         });
         context.Warnings.AddRange(resource.Behavior.Dropped(value));
         value = resource.Behavior.PrepareForCreate(value);
+        using var reservation = value is Service service ? Services?.Reserve(service, old: null) : null;
 
-        var prepared = value;
+        var prepared = reservation?.Value ?? value;
         for (var attempt = 1; ; attempt++)
         {
             value = resource.Behavior.CompleteCreate(isGenerated
@@ -114,6 +120,7 @@ internal sealed partial class ObjectRegistry(
                 var result = await PutAsync(key, StoredObject.Encode(stored), Revision.None, cancellationToken);
                 if (result.Outcome == WriteOutcome.Committed)
                 {
+                    reservation?.Keep();
                     stored = StoredObject.Remember(result.Entry!, stored);
                     return new(resource.Conversion is null ? stored : StoredObject.Read(resource, await PreparedAsync(resource, result.Entry!, cancellationToken)), result.Entry, IsCreated: true);
                 }
@@ -159,6 +166,8 @@ internal sealed partial class ObjectRegistry(
                 value = ownership.Updated(resource, subresource.Length > 0 ? subresource : context.Subresource, value, old, resource.Conversion is null ? StoredObject.JsonOf(entry) : default, context);
             var isUnconditional = CheckPreconditions(resource, name, value, old, isPatch);
             var warned = context.Warnings.Count;
+            using var reservation = subresource.Length == 0 ? Reserve(resource, value, old) : null;
+            value = reservation?.Value ?? value;
             value = await PrepareUpdateAsync(resource, subresource, @namespace, value, old, context, cancellationToken);
 
             var stored = await ToStoredAsync(resource, value, cancellationToken);
@@ -174,6 +183,10 @@ internal sealed partial class ObjectRegistry(
                 : await PutAsync(key, encoded, entry.Modified, cancellationToken);
             if (result.Outcome == WriteOutcome.Committed)
             {
+                if (isLast && old is Service gone)
+                    Services?.Release(gone);
+                else
+                    reservation?.Keep();
                 if (isLast)
                     return new(value.WithMetadata(value.Metadata with { ResourceVersion = result.Revision.ToString() }), null, IsRemoved: true);
                 stored = StoredObject.Remember(result.Entry!, stored);
@@ -204,6 +217,10 @@ internal sealed partial class ObjectRegistry(
         }
         return await CreateAsync(resource, @namespace, value.WithMetadata(value.Metadata with { ResourceVersion = "" }), context, cancellationToken);
     }
+
+    /// <summary>What a Service is to have after an update is given to it before it is judged.</summary>
+    private ServiceReservation? Reserve(Resource resource, IKubeObject value, IKubeObject old) =>
+        value is Service && old is Service before ? Services?.Reserve((Service)resource.Behavior.PrepareForUpdate(value, old), before) : null;
 
     /// <summary>True when the new object asks for no particular version.</summary>
     private static bool CheckPreconditions(Resource resource, string name, IKubeObject value, IKubeObject old, bool isPatch)

@@ -5,9 +5,8 @@ namespace Minke.Node.Pods.Environment;
 
 /// <summary>
 /// The environment of a container: <c>envFrom</c>, <c>env</c> with <c>$(VAR)</c>, references to ConfigMaps, Secrets, fields and
-/// resources. (kubelet's makeEnvironmentVariables)
+/// resources, and what the pod's own variables leave of those of Services. (kubelet's makeEnvironmentVariables)
 /// </summary>
-/// <remarks>The variables of Services come with Services: until they are routed a variable would promise what is not there.</remarks>
 public sealed class ContainerEnvironment(IApiClient api)
 {
     /// <exception cref="ContainerConfigException">A source or a key is missing: <c>couldn't find key x in ConfigMap ns/name</c>.</exception>
@@ -23,6 +22,9 @@ public sealed class ContainerEnvironment(IApiClient api)
             values[name] = value;
         }
 
+        var services = await ServicesAsync(pod, cancellationToken);
+        string? Lookup(string name) => values.GetValueOrDefault(name) ?? services.GetValueOrDefault(name);
+
         foreach (var from in container.EnvFrom)
         {
             foreach (var (key, value) in await FromAsync(sources, from, cancellationToken))
@@ -31,15 +33,31 @@ public sealed class ContainerEnvironment(IApiClient api)
         foreach (var variable in container.Env)
         {
             var value = variable.ValueFrom is null
-                ? Expansion.Expand(variable.Value, values.GetValueOrDefault)
+                ? Expansion.Expand(variable.Value, Lookup)
                 : await ValueAsync(pod, container, place, sources, variable.ValueFrom, cancellationToken);
             if (value is not null)
                 Set(variable.Name, value);
+        }
+        foreach (var (name, value) in services)
+        {
+            if (!values.ContainsKey(name))
+                Set(name, value);
         }
         return new(
             [.. names.Select(name => KeyValuePair.Create(name, values[name]))],
             container.Command.IsEmpty ? null : [.. container.Command.Select(word => Expansion.Expand(word, values.GetValueOrDefault))],
             container.Args.IsEmpty ? null : [.. container.Args.Select(word => Expansion.Expand(word, values.GetValueOrDefault))]);
+    }
+
+    private async Task<SortedDictionary<string, string>> ServicesAsync(Pod pod, CancellationToken cancellationToken)
+    {
+        var (@namespace, withLinks) = (pod.Metadata.Namespace, pod.Spec.EnableServiceLinks != false);
+        var services = new List<Service>();
+        if (await api.TryGetAsync<Service>("default", "kubernetes", cancellationToken) is { } own)
+            services.Add(own);
+        if (withLinks)
+            services.AddRange((await api.ListAsync<Service>(@namespace, Selection.All, cancellationToken)).Items);
+        return ServiceVariables.For(services, @namespace, withLinks);
     }
 
     private static async Task<IEnumerable<KeyValuePair<string, string>>> FromAsync(Sources sources, EnvFromSource from, CancellationToken cancellationToken)
