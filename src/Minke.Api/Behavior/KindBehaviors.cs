@@ -22,6 +22,7 @@ public static class KindBehaviors
         new NodeKind(),
         new OldHorizontalPodAutoscalerKind(),
         new PersistentVolumeClaimKind(),
+        new PersistentVolumeKind(),
         new PodDisruptionBudgetKind(),
         new PodKind(),
         new PodTemplateKind(),

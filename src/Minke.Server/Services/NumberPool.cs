@@ -1,6 +1,3 @@
-using System.Globalization;
-using Minke.Api;
-
 namespace Minke.Server.Services;
 
 /// <summary>

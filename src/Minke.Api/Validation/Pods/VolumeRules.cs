@@ -39,7 +39,7 @@ internal static class VolumeRules
         return byName;
     }
 
-    private static void ValidateSource(Volume volume, string podName, FieldPath path, FieldErrors errors, bool isTemplate)
+    public static void ValidateSource(Volume volume, string podName, FieldPath path, FieldErrors errors, bool isTemplate)
     {
         var count = 0;
         // The first source speaks for itself; any further one is forbidden.
