@@ -9,7 +9,7 @@ using Minke.Server.Webhooks;
 namespace Minke.Server.CustomResources;
 
 /// <summary>Asks a definition's webhook to turn objects of one version into another (ConversionReview), and believes no more of the answer than it may say.</summary>
-internal sealed class ConversionWebhook(CustomResourceDefinition definition, WebhookClient client, IdSource ids, TimeProvider clock) : IDisposable
+internal sealed class ConversionWebhook(CustomResourceDefinition definition, WebhookClient client, IdSource ids, TimeProvider clock)
 {
     // What upstream's client asks for.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -58,8 +58,6 @@ internal sealed class ConversionWebhook(CustomResourceDefinition definition, Web
         }
         return results;
     }
-
-    public void Dispose() => client.Dispose();
 
     private byte[] Review(IReadOnlyList<CustomObject> objects, CustomVersion target, string uid)
     {

@@ -48,12 +48,11 @@ internal sealed class CustomDefinition : IDisposable
     /// <summary>Cancelled when another takes its place, or none.</summary>
     public CancellationToken Retired { get; }
 
-    /// <summary>Retires it.</summary>
+    /// <summary>Retires it. Requests under way may still convert: the webhook's connections close when they have been idle.</summary>
     public void Dispose()
     {
         _retired.Cancel();
         _retired.Dispose();
-        _webhook?.Dispose();
     }
 
     /// <summary>Whether another state of the definition is served just the same.</summary>

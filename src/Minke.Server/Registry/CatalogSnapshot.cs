@@ -21,7 +21,8 @@ internal sealed class CatalogSnapshot
 
     public Resource? Find(string group, string version, string plural) => _byName.GetValueOrDefault((group, version, plural));
 
-    public Resource? Find(KindInfo kind) => _byKind.GetValueOrDefault(kind);
+    /// <summary>A custom kind is found by its name too: whoever holds one from before a change means the one there is now.</summary>
+    public Resource? Find(KindInfo kind) => _byKind.GetValueOrDefault(kind) ?? (kind.IsDynamic ? Find(kind.Group, kind.Version, kind.Plural) : null);
 
     public bool HasGroupVersion(string group, string version) => All.Any(resource => resource.Kind.Group == group && resource.Kind.Version == version);
 

@@ -52,6 +52,8 @@ internal sealed partial class ObjectRegistry
                 yield return [new Notice(WatchEventType.Bookmark, null, snapshot.Revision, EndsInitialEvents: true)];
         }
 
+        // A custom resource that is changed or taken away ends its watches; clients begin anew where they were.
+        var retired = resource.Custom?.Definition.Retired ?? CancellationToken.None;
         var end = timeout == Timeout.InfiniteTimeSpan ? DateTimeOffset.MaxValue : clock.GetUtcNow() + timeout;
         var nextBookmark = NextBookmark(end);
         while (true)
@@ -60,7 +62,8 @@ internal sealed partial class ObjectRegistry
             if (now >= end)
                 yield break;
             var wait = options.AllowWatchBookmarks && nextBookmark < end ? nextBookmark - now : end - now;
-            var batch = await ReadAsync(watch, wait < TimeSpan.Zero ? TimeSpan.Zero : wait, cancellationToken);
+            if (await ReadAsync(watch, wait < TimeSpan.Zero ? TimeSpan.Zero : wait, retired, cancellationToken) is not { } batch)
+                yield break;
             if (resource.Conversion?.PrepareAsync is { } prepare)
                 await prepare([.. batch.Changes.SelectMany(change => (Entry?[])[change.Previous, change.Current]).OfType<Entry>()], cancellationToken);
             var notices = new List<Notice>(batch.Changes.Count);
@@ -112,11 +115,17 @@ internal sealed partial class ObjectRegistry
         };
     }
 
-    private static async ValueTask<ChangeBatch> ReadAsync(StateWatch watch, TimeSpan atMost, CancellationToken cancellationToken)
+    /// <summary>Null when the resource is served no more as it was.</summary>
+    private static async ValueTask<ChangeBatch?> ReadAsync(StateWatch watch, TimeSpan atMost, CancellationToken retired, CancellationToken cancellationToken)
     {
+        using var either = retired.CanBeCanceled ? CancellationTokenSource.CreateLinkedTokenSource(retired, cancellationToken) : null;
         try
         {
-            return await watch.ReadAsync(atMost > MaxTimer ? MaxTimer : atMost, cancellationToken);
+            return await watch.ReadAsync(atMost > MaxTimer ? MaxTimer : atMost, either?.Token ?? cancellationToken);
+        }
+        catch (OperationCanceledException) when (retired.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            return null;
         }
         catch (WatchTooSlowException)
         {

@@ -38,14 +38,10 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
         var output = response.BodyWriter;
         var writer = new WatchWriter(request, output);
         var isStarted = false;
-        // A custom resource that is changed or taken away ends its watches; clients begin anew where they were.
-        using var either = request.Resource.Custom is { } custom
-            ? CancellationTokenSource.CreateLinkedTokenSource(request.Cancelled, custom.Definition.Retired) : null;
-        var cancelled = either?.Token ?? request.Cancelled;
         try
         {
-            await using var batches = registry.WatchAsync(request.Resource, request.Namespace, query, timeout, cancelled)
-                .GetAsyncEnumerator(cancelled);
+            await using var batches = registry.WatchAsync(request.Resource, request.Namespace, query, timeout, request.Cancelled)
+                .GetAsyncEnumerator(request.Cancelled);
             while (true)
             {
                 var next = batches.MoveNextAsync();
@@ -74,10 +70,6 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
         {
             writer.WriteError(e.Status);
             await output.FlushAsync(request.Cancelled);
-        }
-        catch (OperationCanceledException) when (either is not null && !request.Cancelled.IsCancellationRequested)
-        {
-            // The definition has changed: a plain end.
         }
     }
 

@@ -9,7 +9,7 @@ namespace Minke.Server.CustomResources.Schemas;
 internal static class GoSyntax
 {
     // The precision that strconv decides by when it prints the shortest form.
-    private const int MaxPlainExponent = 21;
+    private const int MaxPlainExponent = 6;
 
     /// <summary>A value in an error's text that is neither quoted nor changed any more.</summary>
     public sealed record Text(string Value)
@@ -41,7 +41,7 @@ internal static class GoSyntax
         },
     };
 
-    /// <summary>As <c>%v</c> of a float64: shortest digits, an exponent below 1e-4 and from 1e+21 on.</summary>
+    /// <summary>As <c>%v</c> of a float64: shortest digits, an exponent below 1e-4 and from 1e+06 on.</summary>
     public static string Number(double value)
     {
         if (value == 0)
