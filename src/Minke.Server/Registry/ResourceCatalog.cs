@@ -1,5 +1,6 @@
 using Minke.Api;
 using Minke.Client;
+using Minke.Server.CustomResources;
 
 namespace Minke.Server.Registry;
 
@@ -88,7 +89,7 @@ internal sealed class ResourceCatalog : IServedKinds
         var resource = new Resource
         {
             Kind = kind,
-            Behavior = KindBehaviors.For(kind),
+            Behavior = kind == Minke.Api.Apiextensions.V1.CustomResourceDefinition.KindInfo ? new DefinitionBehavior(KindBehaviors.For(kind)) : KindBehaviors.For(kind),
             StorageKind = stored,
             DecodeStored = entry => StoredObject.Decode(stored, entry),
             Prefix = stored.Group.Length == 0 ? $"/{stored.Plural}/" : $"/{stored.Plural}.{stored.Group}/",

@@ -13,12 +13,12 @@ public sealed class RuleTests
           "once":{"type":"string","maxLength":10,"x-kubernetes-validations":[{"rule":"!oldSelf.hasValue() || self == oldSelf.value()","optionalOldSelf":true,"message":"once set it stays"}]}
          },
          "x-kubernetes-validations":[
-          {"rule":"!has(self.min) || !has(self.max) || self.min <= self.max","messageExpression":"'min ' + string(self.min) + ' is above max ' + string(self.max)","fieldPath":".min"},
+          {"rule":"!has(self.min) || !has(self.max) || self.min <= self.max","messageExpression":"'min is above max of ' + (has(self.name) ? self.name : 'nobody')","fieldPath":".min"},
           {"rule":"!has(self.min) || self.min != 13"}]}
         """;
 
     [Theory]
-    [InlineData("""{"min":5,"max":3}""", "spec.min: Invalid value: \"object\": min 5 is above max 3")]
+    [InlineData("""{"min":5,"max":3}""", "spec.min: Invalid value: \"object\": min is above max of nobody")]
     [InlineData("""{"min":13}""", "spec: Invalid value: \"object\": failed rule: !has(self.min) || self.min != 13")]
     [InlineData("""{"colour":"red"}""", "spec.colour: Forbidden: red is taken")]
     [InlineData("""{"any":"text"}""", "spec.any: Invalid value: \"\": 'no such overload': call arguments did not match a supported operator, function or macro signature for rule: self < 10")]
