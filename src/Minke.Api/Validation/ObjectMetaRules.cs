@@ -11,6 +11,8 @@ public delegate IEnumerable<string> NameRule(string name);
 public static class ObjectMetaRules
 {
     private const int MaxAnnotationBytes = 256 * 1024;
+    private const int MaxManagerBytes = 128;
+    private const int MaxManagerSubresourceBytes = 256;
     private static readonly string[] StandardFinalizers = ["kubernetes", "orphan", "foregroundDeletion"];
 
     public static void Validate(ObjectMeta metadata, bool isNamespaced, NameRule nameRule, FieldErrors errors)
@@ -130,6 +132,10 @@ public static class ObjectMetaRules
                 errors.Invalid(path.Child("managedFields").Index(i).Child("operation"), entry.Operation, "must be `Apply` or `Update`");
             if (entry.FieldsType is not ("" or "FieldsV1"))
                 errors.Invalid(path.Child("managedFields").Index(i).Child("fieldsType"), entry.FieldsType, "must be `FieldsV1`");
+            if (Encoding.UTF8.GetByteCount(entry.Manager) > MaxManagerBytes)
+                errors.TooLong(path.Child("managedFields").Index(i).Child("manager"), MaxManagerBytes);
+            if (Encoding.UTF8.GetByteCount(entry.Subresource) > MaxManagerSubresourceBytes)
+                errors.TooLong(path.Child("managedFields").Index(i).Child("subresource"), MaxManagerSubresourceBytes);
         }
         for (var i = 0; i < metadata.Finalizers.Count; i++)
             FinalizerIsQualified(metadata.Finalizers[i], path.Child("finalizers").Index(i), errors);

@@ -156,6 +156,7 @@ internal sealed partial class ObjectRegistry(
                 var created = change(null);
                 if (created.Metadata.ResourceVersion is not ("" or "0") || created.Metadata.Uid.Length > 0)
                     throw StatusException.NotFound(resource.Kind, name);
+                context.CheckMayCreate?.Invoke();
                 return await CreateAsync(resource, @namespace, created, context, cancellationToken);
             }
 
@@ -215,6 +216,7 @@ internal sealed partial class ObjectRegistry(
             throw StatusException.Conflict(resource.Kind, name,
                 $"uid mismatch: the provided object specified uid {value.Metadata.Uid}, and no existing object was found");
         }
+        context.CheckMayCreate?.Invoke();
         return await CreateAsync(resource, @namespace, value.WithMetadata(value.Metadata with { ResourceVersion = "" }), context, cancellationToken);
     }
 

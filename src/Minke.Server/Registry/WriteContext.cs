@@ -21,6 +21,9 @@ internal sealed class WriteContext
     /// <summary>The change says itself who owns what: an apply.</summary>
     public bool HasFinalManagers { get; init; }
 
+    /// <summary>Throws 403 when who writes may not create: asked before an update or an apply makes a new object. Null for whom nobody asks.</summary>
+    public Action? CheckMayCreate { get; init; }
+
     /// <summary>Texts of <c>Warning</c> headers.</summary>
     public List<string> Warnings { get; } = [];
 

@@ -21,6 +21,9 @@ internal sealed class ApiRequest
     /// <summary>Cancelled when the client leaves, the time is up or the server stops.</summary>
     public required CancellationToken Cancelled { get; init; }
 
+    /// <summary>Of requests that create what is not there, though it is not what they are called.</summary>
+    public Action? CheckMayCreate { get; init; }
+
     public string Namespace => Target.Namespace;
     public string Name => Target.Name;
 
@@ -44,6 +47,7 @@ internal sealed class ApiRequest
             IsDryRun = DryRun.IsOn(dryRun),
             FieldManager = fieldManager.Length > 0 ? fieldManager : WriteOptionRules.ManagerOf(Http.Request.Headers.UserAgent.ToString()),
             Subresource = Target.Subresource,
+            CheckMayCreate = CheckMayCreate,
             HasFinalManagers = patch == PatchKind.Apply,
         };
     }

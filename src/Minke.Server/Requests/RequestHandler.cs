@@ -175,6 +175,7 @@ internal sealed partial class RequestHandler(
             Media = MediaOf(http, resource, verb),
             Cancelled = cancelled,
             Clock = clock,
+            CheckMayCreate = verb is "update" or "patch" ? () => authorizer.Check(QueryOf(http, user, target, "create")) : null,
         };
         if (target.Subresource.Length > 0)
         {

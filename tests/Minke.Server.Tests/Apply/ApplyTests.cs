@@ -166,6 +166,16 @@ public sealed class ApplyTests : IAsyncLifetime
         Assert.Equal(created.Version, reply.Version);
     }
 
+    [Fact]
+    public async Task A_manager_in_a_request_may_not_have_a_name_that_is_too_long()
+    {
+        var name = new string('x', 129);
+        var reply = await _server.PostAsync(Maps, $$$"""
+            {"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m","managedFields":[{"manager":"{{{name}}}","operation":"Update","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:data":{} } }]},"data":{"a":"b"}}
+            """);
+        Assert.Contains("manager: Too long: may not be more than 128 bytes", reply.Expect(422).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("?force=true", """{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"}}""", 422,
         "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch")]
@@ -292,6 +302,22 @@ public sealed class ApplyTests : IAsyncLifetime
         Assert.Equal(5, forced.Json["spec"]!["replicas"]!.GetValue<int>());
         var owner = Managed(forced).Single(entry => Canonical(entry["fieldsV1"]!).Contains("f:replicas", StringComparison.Ordinal));
         Assert.Equal(("hpa", "Apply", "scale", "apps/v1"), (Text(owner, "manager"), Text(owner, "operation"), Text(owner, "subresource"), Text(owner, "apiVersion")));
+    }
+
+    [Fact]
+    public async Task Who_may_patch_but_not_create_applies_only_to_what_is_there()
+    {
+        using var bob = _server.ClientOf(_server.Pki.IssueClient("bob", [], TimeSpan.FromHours(1)));
+        (await _server.PostAsync("/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles",
+            """{"metadata":{"name":"patcher"},"rules":[{"apiGroups":[""],"resources":["configmaps"],"verbs":["get","patch"]}]}""")).Expect(201);
+        (await _server.PostAsync("/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings",
+            """{"metadata":{"name":"patcher"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"patcher"},"subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"bob"}]}""")).Expect(201);
+        Task<Reply> AsBobAsync() => _server.SendAsync(HttpMethod.Patch, Maps + "/m?fieldManager=bob", Map("""{"key":"1"}"""), "application/apply-patch+yaml", client: bob);
+        var refused = await AsBobAsync();
+        Assert.Equal((403, "configmaps \"m\" is forbidden: User \"bob\" cannot create resource \"configmaps\" in API group \"\" in the namespace \"default\""),
+            (refused.Code, refused.Message));
+        (await _server.PostAsync(Maps, Map("{}"))).Expect(201);
+        (await AsBobAsync()).Expect(200);
     }
 
     [Fact]
