@@ -29,6 +29,12 @@ internal sealed class AuditRecord
     /// <summary>What authorisation said.</summary>
     public Decision? Authorized { get; set; }
 
+    /// <summary>What admission had to say, sorted; null for nothing.</summary>
+    public SortedDictionary<string, string>? Annotations { get; private set; }
+
+    /// <summary>The first value of a key stays.</summary>
+    public void Annotate(string key, string value) => (Annotations ??= new(StringComparer.Ordinal)).TryAdd(key, value);
+
     public void Keep(byte[] body)
     {
         if (Decision.Level >= AuditLevel.Request)

@@ -137,6 +137,8 @@ internal sealed class Auditor(AuditPolicy policy, AuditLog log, IdSource ids, Ti
             writer.WriteStartObject("annotations"u8);
             writer.WriteString("authorization.k8s.io/decision"u8, authorized.IsAllowed ? "allow" : "forbid");
             writer.WriteString("authorization.k8s.io/reason"u8, authorized.Reason);
+            foreach (var (key, value) in record.Annotations ?? [])
+                writer.WriteString(key, value);
             writer.WriteEndObject();
         }
         writer.WriteEndObject();

@@ -1,5 +1,6 @@
 using Minke.Api;
 using Minke.Server.Access;
+using Minke.Server.Audit;
 using Minke.Store;
 
 namespace Minke.Server.Registry;
@@ -27,11 +28,8 @@ internal sealed class WriteContext
     /// <summary>Texts of <c>Warning</c> headers.</summary>
     public List<string> Warnings { get; } = [];
 
-    /// <summary>What admission has to say to the audit log; null for nothing.</summary>
-    public Dictionary<string, string>? AuditAnnotations { get; private set; }
-
-    /// <summary>The first value of a key stays.</summary>
-    public void Annotate(string key, string value) => (AuditAnnotations ??= new(StringComparer.Ordinal)).TryAdd(key, value);
+    /// <summary>What is recorded of the request; null when nothing is.</summary>
+    public AuditRecord? Audit { get; init; }
 }
 
 /// <summary>The outcome of a write.</summary>

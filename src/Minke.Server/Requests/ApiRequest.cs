@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Minke.Api;
 using Minke.Client;
 using Minke.Server.Access;
+using Minke.Server.Audit;
 using Minke.Server.Registry;
 
 namespace Minke.Server.Requests;
@@ -43,6 +44,7 @@ internal sealed class ApiRequest
             throw StatusException.Invalid("meta.k8s.io", Verb switch { "create" => "CreateOptions", "patch" => "PatchOptions", _ => "UpdateOptions" }, "", errors);
         return new()
         {
+            Audit = Http.Features.Get<AuditRecord>(),
             User = User,
             IsDryRun = DryRun.IsOn(dryRun),
             FieldManager = fieldManager.Length > 0 ? fieldManager : WriteOptionRules.ManagerOf(Http.Request.Headers.UserAgent.ToString()),

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http.Features;
 using Minke.Api;
 using Minke.Api.Meta.V1;
+using Minke.Server.Audit;
 using Minke.Server.Registry;
 
 namespace Minke.Server.Requests;
@@ -103,7 +104,7 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
     {
         var options = await ReadDeleteOptionsAsync(request);
         var context = request.Context(default);
-        context = new() { User = context.User, IsDryRun = DryRun.IsOn(options.DryRun) };
+        context = new() { User = context.User, IsDryRun = DryRun.IsOn(options.DryRun), Audit = context.Audit };
         var written = await registry.DeleteAsync(request.Resource, request.Namespace, request.Name, options, context, request.Cancelled);
         Responses.Warn(request.Http, context.Warnings);
         var code = !written.IsRemoved && (options.OrphanDependents == false || options.PropagationPolicy == DeletionPropagation.Foreground) ? 202 : 200;
@@ -125,7 +126,7 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
     {
         var options = await ReadDeleteOptionsAsync(request);
         var query = ListQuery.From(QueryValues.Read(request.Http, ListOptions.FromQuery), request.Resource.Kind);
-        var context = new WriteContext { User = request.User, IsDryRun = DryRun.IsOn(options.DryRun) };
+        var context = new WriteContext { User = request.User, IsDryRun = DryRun.IsOn(options.DryRun), Audit = request.Http.Features.Get<AuditRecord>() };
         var deleted = await registry.DeleteCollectionAsync(request.Resource, request.Namespace, query, options, context, request.Cancelled);
         await Responses.ListAsync(request, deleted, new ListMeta { ResourceVersion = registry.Store.CurrentRevision.ToString() });
     }

@@ -24,6 +24,32 @@ public sealed class AuditTests : IDisposable
     }
 
     [Fact]
+    public async Task Admission_policies_annotate_events()
+    {
+        const string Api = "/apis/admissionregistration.k8s.io/v1/";
+        var events = await RecordAsync("""
+            apiVersion: audit.k8s.io/v1
+            kind: Policy
+            omitStages: [RequestReceived]
+            rules:
+            - {level: Metadata, resources: [{group: "", resources: [configmaps]}]}
+            - {level: None}
+            """, async server =>
+        {
+            (await server.PostAsync(Api + "validatingadmissionpolicies", """
+                {"metadata":{"name":"demo"},"spec":{"matchConstraints":{"resourceRules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["configmaps"]}]},
+                 "validations":[{"expression":"false","message":"oh"}],"auditAnnotations":[{"key":"named","valueExpression":"'it is ' + object.metadata.name"}]}}
+                """)).Expect(201);
+            (await server.PostAsync(Api + "validatingadmissionpolicybindings", """{"metadata":{"name":"bind"},"spec":{"policyName":"demo","validationActions":["Audit"]}}""")).Expect(201);
+            (await server.PostAsync("/api/v1/namespaces/default/configmaps", """{"metadata":{"name":"c"}}""")).Expect(201);
+        });
+        var annotations = Assert.Single(events)["annotations"]!;
+        Assert.Equal("it is c", annotations["demo/named"]!.ToString());
+        Assert.Equal("""[{"message":"oh","policy":"demo","binding":"bind","expressionIndex":0,"validationActions":["Audit"]}]""",
+            annotations["validation.policy.admission.k8s.io/validation_failure"]!.ToString());
+    }
+
+    [Fact]
     public async Task An_event_says_who_did_what_to_which_object_and_how_it_ended()
     {
         var events = await RecordAsync("""

@@ -86,7 +86,7 @@ internal sealed class ValidatingPolicies(IStateStore store, ResourceCatalog cata
             }
         }
         foreach (var (key, values) in published)
-            request.Context.Annotate($"{policy.Metadata.Name}/{key}", string.Join(", ", values));
+            request.Context.Audit?.Annotate($"{policy.Metadata.Name}/{key}", string.Join(", ", values));
     }
 
     private static void Act(
@@ -104,7 +104,7 @@ internal sealed class ValidatingPolicies(IStateStore store, ResourceCatalog cata
                         $"Validation failed for ValidatingAdmissionPolicy '{policy.Metadata.Name}' with binding '{binding.Metadata.Name}': {decision.Message}");
                     break;
                 case ValidationAction.Audit:
-                    request.Context.Annotate("validation.policy.admission.k8s.io/validation_failure", Failure(binding, decision));
+                    request.Context.Audit?.Annotate("validation.policy.admission.k8s.io/validation_failure", Failure(binding, decision));
                     break;
             }
         }
