@@ -14,10 +14,16 @@ public static class AggregatedRules
         {
             foreach (var rule in others.Where(other => LabelSelectors.Matches(selector, other.Metadata.Labels)).SelectMany(other => other.Rules))
             {
-                if (!rules.Exists(known => Json.Same(known, rule)))
+                if (!rules.Exists(known => AreSame(known, rule)))
                     rules.Add(rule);
             }
         }
         return rules.Count == 0 ? default : rules.ToApiList();
     }
+
+    private static bool AreSame(PolicyRule a, PolicyRule b) =>
+        AreSame(a.Resources, b.Resources) && AreSame(a.Verbs, b.Verbs) && AreSame(a.ApiGroups, b.ApiGroups)
+        && AreSame(a.ResourceNames, b.ResourceNames) && AreSame(a.NonResourceURLs, b.NonResourceURLs);
+
+    private static bool AreSame(ApiList<string> a, ApiList<string> b) => a.AsSpan().SequenceEqual(b.AsSpan());
 }

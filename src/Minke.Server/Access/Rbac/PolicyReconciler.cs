@@ -12,7 +12,7 @@ namespace Minke.Server.Access.Rbac;
 /// </summary>
 internal sealed partial class PolicyReconciler(IStateStore store, ResourceCatalog catalog, IdSource ids, TimeProvider clock, ILogger logger)
 {
-    private readonly List<IKubeObject> _wanted = BootstrapPolicy.Read();
+    private readonly Lazy<List<IKubeObject>> _wanted = new(BootstrapPolicy.Read); // once the server listens
 
     private bool _isComplete; // nothing was there before
 
@@ -22,7 +22,7 @@ internal sealed partial class PolicyReconciler(IStateStore store, ResourceCatalo
         var snapshot = store.Snapshot();
         var created = Time.From(clock.GetUtcNow());
         var writes = new List<Task<WriteResult>>();
-        foreach (var wanted in _wanted)
+        foreach (var wanted in _wanted.Value)
         {
             if (catalog.Find(wanted.Info) is not { } resource)
                 continue;
@@ -41,7 +41,7 @@ internal sealed partial class PolicyReconciler(IStateStore store, ResourceCatalo
         {
             LogPostponed(e.Message); // Reads go on, and so does the administrator.
         }
-        _isComplete = writes.Count == _wanted.Count;
+        _isComplete = writes.Count == _wanted.Value.Count;
     }
 
     /// <summary>Gives back what somebody took from the others.</summary>
@@ -66,7 +66,7 @@ internal sealed partial class PolicyReconciler(IStateStore store, ResourceCatalo
 
     private async Task RestoreAllAsync(CancellationToken cancellationToken)
     {
-        foreach (var wanted in _wanted)
+        foreach (var wanted in _wanted.Value)
         {
             if (catalog.Find(wanted.Info) is not { } resource)
                 continue;
