@@ -5,6 +5,7 @@ using Minke.Client;
 using Minke.Control.Access;
 using Minke.Control.Lifecycle;
 using Minke.Control.Lifecycle.Ownership;
+using Minke.Control.Quotas;
 using Minke.Control.Scheduling;
 using Minke.Control.Services;
 
@@ -59,6 +60,7 @@ public sealed class ControlPlane(IApiClient api, string rootCertificatePem, Cert
             deletion.RunAsync(cancellationToken), contents.RunAsync(cancellationToken),
             KeepApiServiceAsync(cancellationToken),
             new AccessControllers(api, rootCertificatePem, sign, time, loggers).RunAsync(cancellationToken),
+            new QuotaController(api, kinds, time, loggers).RunAsync(cancellationToken),
             new GarbageCollector(api.As("generic-garbage-collector"), kinds, time, loggers).RunAsync(cancellationToken));
     }
 

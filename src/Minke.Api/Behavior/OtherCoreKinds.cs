@@ -165,9 +165,6 @@ internal sealed class ResourceQuotaKind : KindBehavior<ResourceQuota>
         ValidateAmounts(quota.Status.Used, "status.used", errors);
     }
 
-    public override IEnumerable<string> Warnings(ResourceQuota quota, ResourceQuota? old) => old is null
-        ? ["spec: accepted but not acted on by Minke yet: quotas are not enforced"] : [];
-
     private static void ValidateAmounts(ApiMap<Quantity> amounts, FieldPath path, FieldErrors errors)
     {
         foreach (var (name, amount) in amounts)

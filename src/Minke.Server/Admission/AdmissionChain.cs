@@ -24,6 +24,7 @@ internal sealed class AdmissionChain(
         new CertificateAdmission(authorizer, clock),
         new ExpressionValidation(),
         new ValidatingPolicies(store, catalog, authorizer),
+        new ResourceQuotaAdmission(store, catalog, clock),
     ];
 
     public async ValueTask AdmitAsync(AdmissionRequest request, CancellationToken cancellationToken)

@@ -1,0 +1,161 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Minke.Api;
+using Minke.Api.Core.V1;
+using Minke.Client;
+
+namespace Minke.Control.Quotas;
+
+/// <summary>
+/// Keeps <c>status.hard</c> and <c>status.used</c> of ResourceQuotas true: admission charges, this counts. Follows only the kinds that some
+/// quota bounds, so a cluster without quotas costs nothing.
+/// </summary>
+public sealed partial class QuotaController : IReconciler
+{
+    private const string CountPrefix = "count/";
+    // Far longer than a write takes from its charge to the disk.
+    private static readonly TimeSpan ChargeDelay = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
+
+    private readonly IApiClient _api;
+    private readonly IServedKinds _kinds;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Informer<ResourceQuota> _quotas;
+    private readonly ReconcileLoop _loop;
+    private readonly ConcurrentDictionary<(string Group, string Plural), Task> _followed = new();
+    // Of the loop's one worker: the versions of quotas that were seen charged with too much.
+    private readonly Dictionary<ObjectKey, string> _less = [];
+    private CancellationToken _stop;
+
+    public QuotaController(IApiClient api, IServedKinds kinds, TimeProvider time, ILoggerFactory loggers)
+    {
+        (_api, _kinds, _time) = (api, kinds, time);
+        _logger = loggers.CreateLogger<QuotaController>();
+        _quotas = new Informer<ResourceQuota>(api, null, Selection.All, time, _logger);
+        _loop = new("resource-quotas", this, time, loggers.CreateLogger<ReconcileLoop>());
+        _quotas.OnChange(change =>
+        {
+            // What admission and this loop write into the status is no news.
+            if (change.New is { } quota && (change.Old is null || !Json.Same(change.Old.Spec, quota.Spec)))
+                _loop.Enqueue(change.Key);
+        });
+    }
+
+    /// <summary>Runs until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        _stop = cancellationToken;
+        await Task.WhenAll(_quotas.RunAsync(cancellationToken), _loop.RunAsync(cancellationToken));
+        await Task.WhenAll(_followed.Values);
+    }
+
+    public async Task<Requeue> ReconcileAsync(ObjectKey key, CancellationToken cancellationToken)
+    {
+        if (await _api.TryGetAsync<ResourceQuota>(key.Namespace, key.Name, cancellationToken) is not { } quota || quota.Metadata.DeletionTimestamp is not null)
+            return Requeue.Never;
+        var bounded = BoundedKinds(quota).ToList();
+        // A kind is followed before it is counted, so that nothing falls between.
+        foreach (var kind in bounded)
+            _ = _followed.GetOrAdd((kind.Group, kind.Plural), static (_, state) => state.Self.FollowAsync(state.Kind, state.Self._stop), (Self: this, Kind: kind));
+
+        var used = quota.Spec.Hard.Map(_ => new Quantity(0)).ToDictionary(StringComparer.Ordinal);
+        var now = _time.GetUtcNow();
+        foreach (var kind in bounded)
+        {
+            foreach (var item in (await _api.ListAsync(kind, key.Namespace, Selection.All, cancellationToken)).Items)
+            {
+                if (!QuotaUsage.IsInScope(quota, item))
+                    continue;
+                foreach (var (name, amount) in QuotaUsage.Of(item, now))
+                {
+                    if (used.TryGetValue(name, out var sum))
+                        used[name] = sum + amount;
+                }
+            }
+        }
+        // Less than what is charged may be what is being written at this moment: it is given back once nothing was charged for a while.
+        var isLess = used.Any(pair => quota.Status.Used.TryGetValue(pair.Key, out var charged) && pair.Value < charged);
+        if (isLess && _less.GetValueOrDefault(key) != quota.Metadata.ResourceVersion)
+        {
+            _less[key] = quota.Metadata.ResourceVersion;
+            return Requeue.After(ChargeDelay);
+        }
+        _less.Remove(key);
+        var status = new ResourceQuotaStatus { Hard = quota.Spec.Hard, Used = ApiMap.From(used) };
+        if (!Json.Same(status, quota.Status))
+            await _api.UpdateStatusAsync(quota with { Status = status }, cancellationToken);
+        return Requeue.Never;
+    }
+
+    /// <summary>The kinds whose objects a quota counts.</summary>
+    private IEnumerable<KindInfo> BoundedKinds(ResourceQuota quota)
+    {
+        var names = quota.Spec.Hard.Keys.Select(ResourceOf).ToHashSet(StringComparer.Ordinal);
+        return _kinds.Current.Where(kind => kind.IsNamespaced && kind.Verbs.Contains("watch") && names.Contains(kind.Group.Length == 0 ? kind.Plural : $"{kind.Plural}.{kind.Group}"))
+            .DistinctBy(kind => (kind.Group, kind.Plural));
+    }
+
+    private static string ResourceOf(string bounded)
+    {
+        if (bounded.StartsWith(CountPrefix, StringComparison.Ordinal))
+            return bounded[CountPrefix.Length..];
+        if (bounded.StartsWith("services", StringComparison.Ordinal))
+            return "services";
+        if (bounded is "configmaps" or "secrets" or "replicationcontrollers" or "resourcequotas")
+            return bounded;
+        return bounded is "persistentvolumeclaims" or "requests.storage" || bounded.Contains(".storageclass.storage.k8s.io/", StringComparison.Ordinal)
+            ? "persistentvolumeclaims" : "pods";
+    }
+
+    private async Task FollowAsync(KindInfo kind, CancellationToken cancellationToken)
+    {
+        string? position = null;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (position is null)
+                {
+                    position = (await _api.ListAsync(kind, null, new(Fields: "metadata.name=-"), cancellationToken)).Metadata.ResourceVersion;
+                    foreach (var quota in _quotas.All)
+                        _loop.Enqueue(ObjectKey.Of(quota));
+                }
+                await foreach (var change in _api.WatchAsync(kind, null, Selection.All, position, cancellationToken))
+                {
+                    position = change.ResourceVersion;
+                    // A quota's own status is no reason to count quotas again.
+                    if (change.Object is { } value && (kind != ResourceQuota.KindInfo || change.Type != WatchEventType.Modified))
+                        Recount(value.Metadata.Namespace);
+                }
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (StatusException e) when (e.Code == 410)
+            {
+                position = null;
+            }
+            catch (StatusException e) when (e.Code == 404)
+            {
+                _followed.TryRemove((kind.Group, kind.Plural), out _);
+                return; // The kind is no longer served.
+            }
+            catch (StatusException e)
+            {
+                LogPostponed(kind.Plural, e.Message);
+                await Task.Delay(RetryDelay, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private void Recount(string @namespace)
+    {
+        foreach (var quota in _quotas.All.Where(quota => quota.Metadata.Namespace == @namespace))
+            _loop.Enqueue(ObjectKey.Of(quota));
+    }
+
+    [LoggerMessage(LogLevel.Warning, "Quotas of {Kind} are not counted for now: {Reason}")]
+    private partial void LogPostponed(string kind, string reason);
+}
