@@ -171,7 +171,7 @@ public sealed class ApplyTests : IAsyncLifetime
     {
         var name = new string('x', 129);
         var reply = await _server.PostAsync(Maps, $$$"""
-            {"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m","managedFields":[{"manager":"{{{name}}}","operation":"Update","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:data":{} } }]},"data":{"a":"b"}}
+            {"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m","managedFields":[{"manager":"{{{name}}}","operation":"Update","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:immutable":{} } }]},"data":{"a":"b"}}
             """);
         Assert.Contains("manager: Too long: may not be more than 128 bytes", reply.Expect(422).Message, StringComparison.Ordinal);
     }
