@@ -19,6 +19,7 @@ using Minke.Server.Access.Nodes;
 using Minke.Server.Access.Rbac;
 using Minke.Server.Admission;
 using Minke.Server.Admission.Policies;
+using Minke.Server.Admission.Webhooks;
 using Minke.Server.Audit;
 using Minke.Server.Apply;
 using Minke.Server.Bootstrap;
@@ -32,6 +33,7 @@ using Minke.Server.Requests;
 using Minke.Server.Services;
 using Minke.Server.Streaming;
 using Minke.Server.Subresources;
+using Minke.Server.Webhooks;
 using Minke.Store;
 
 namespace Minke.Server;
@@ -70,7 +72,13 @@ public sealed class ApiServer : IAsyncDisposable
         var policy = new RbacPolicy(store, catalog);
         var authorizer = new Authorizer(new NodeAuthorizer(store, catalog), new RbacAuthorizer(policy));
         var restriction = new NodeRestriction(store, catalog);
-        var admission = new AdmissionChain(store, catalog, new EscalationCheck(policy, authorizer), restriction, authorizer, ids, clock);
+        var resolver = new ServiceResolver(store, catalog, ids);
+        var (matcher, conditions, calls) = (new WebhookMatcher(store, catalog), new WebhookConditions(store, catalog, authorizer), new WebhookCalls(ids, clock));
+        var hookLogger = loggers.CreateLogger<WebhookCalls>();
+        var admission = new AdmissionChain(
+            store, catalog, new EscalationCheck(policy, authorizer), restriction,
+            new MutatingWebhooks(WebhookSource.OfMutating(store, catalog, resolver), matcher, conditions, calls, hookLogger),
+            new ValidatingWebhooks(WebhookSource.OfValidating(store, catalog, resolver), matcher, conditions, calls, hookLogger), authorizer, ids, clock);
         var registry = new ObjectRegistry(store, catalog, admission, new FieldOwnership(catalog, clock), ids, clock)
         {
             HasGarbageCollector = options.HasGarbageCollector,

@@ -23,8 +23,6 @@ public static class KindSupport
         [Policy.V1.PodDisruptionBudget.KindInfo] = "no controller counts its pods: until its status is written, none of them can be evicted",
         [ReplicaSet.KindInfo] = "no controller makes pods of it",
         [StatefulSet.KindInfo] = "no controller makes pods of it",
-        [Admissionregistration.V1.MutatingWebhookConfiguration.KindInfo] = "no webhook is called",
-        [Admissionregistration.V1.ValidatingWebhookConfiguration.KindInfo] = "no webhook is called",
         [Core.V1.ReplicationController.KindInfo] = "no controller makes pods of it",
         [CSIDriver.KindInfo] = "no CSI driver is spoken to",
         [CSINode.KindInfo] = "no CSI driver is spoken to",

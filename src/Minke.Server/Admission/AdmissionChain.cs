@@ -2,6 +2,7 @@ using Minke.Api;
 using Minke.Server.Access;
 using Minke.Server.Access.Rbac;
 using Minke.Server.Admission.Policies;
+using Minke.Server.Admission.Webhooks;
 using Minke.Server.Registry;
 using Minke.Store;
 
@@ -9,7 +10,8 @@ namespace Minke.Server.Admission;
 
 /// <summary>What may be written: the plug-ins in upstream's order. A write passes all of them twice, to be changed and then to be judged.</summary>
 internal sealed class AdmissionChain(
-    IStateStore store, ResourceCatalog catalog, EscalationCheck escalation, NodeRestriction nodes, Authorizer authorizer, IdSource ids, TimeProvider clock)
+    IStateStore store, ResourceCatalog catalog, EscalationCheck escalation, NodeRestriction nodes, MutatingWebhooks mutating, ValidatingWebhooks validating,
+    Authorizer authorizer, IdSource ids, TimeProvider clock)
 {
     private readonly IAdmission[] _plugins =
     [
@@ -23,7 +25,9 @@ internal sealed class AdmissionChain(
         new RuntimeClassAdmission(store, catalog),
         new CertificateAdmission(authorizer, clock),
         new ExpressionValidation(),
+        mutating,
         new ValidatingPolicies(store, catalog, authorizer),
+        validating,
         new ResourceQuotaAdmission(store, catalog, clock),
     ];
 
@@ -31,6 +35,13 @@ internal sealed class AdmissionChain(
     {
         foreach (var plugin in _plugins)
             await plugin.AdmitAsync(request, cancellationToken);
+        // What a webhook has changed, the others may want to see: once more, and no further.
+        if (request.Reinvocation is { IsNeeded: true } reinvocation)
+        {
+            reinvocation.IsSecondRound = true;
+            foreach (var plugin in _plugins)
+                await plugin.AdmitAsync(request, cancellationToken);
+        }
         if (request is { Object: { } value, Subresource: "" })
             escalation.Check(request.Context.User, value, request.Old);
     }

@@ -1,4 +1,6 @@
 using Minke.Api;
+using Minke.Api.Meta.V1;
+using Minke.Server.Admission.Webhooks;
 using Minke.Server.Registry;
 
 namespace Minke.Server.Admission;
@@ -20,6 +22,9 @@ internal sealed class AdmissionRequest
     /// <summary>Empty for the object itself.</summary>
     public string Subresource { get; init; } = "";
 
+    /// <summary>Of what is sent: another one than the resource's where a subresource has a body of its own.</summary>
+    public KindInfo ObjectKind { get => field ?? Resource.Kind; init; }
+
     /// <summary>Of <see cref="AdmissionOperation"/>.</summary>
     public required string Operation { get; init; }
 
@@ -36,10 +41,24 @@ internal sealed class AdmissionRequest
     public IKubeObject? Old { get; init; }
     public required WriteContext Context { get; init; }
 
+    /// <summary>How it is deleted; null for everything else.</summary>
+    public DeleteOptions? Deletion { get; init; }
+
+    /// <summary>One of many that a single request deletes: it named none.</summary>
+    public bool IsOfCollection { get; init; }
+
+    /// <summary>What the mutating webhooks of this request have done so far; null until there are any.</summary>
+    public Reinvocation? Reinvocation { get; set; }
+
     public bool IsCreate => Operation == AdmissionOperation.Create;
     public bool IsUpdate => Operation == AdmissionOperation.Update;
     public bool IsDelete => Operation == AdmissionOperation.Delete;
+    public bool IsConnect => Operation == AdmissionOperation.Connect;
     public KindInfo Kind => Resource.Kind;
+    public bool IsNamespace => Kind == Minke.Api.Core.V1.Namespace.KindInfo;
+
+    /// <summary>As webhooks are told: requests about a namespace name it here too.</summary>
+    public string ReviewedNamespace => !IsNamespace ? Namespace : Name.Length > 0 ? Name : Object?.Metadata.Name ?? "";
 
     /// <summary>The name to blame before one was generated.</summary>
     public string ShownName => Name.Length > 0 ? Name : Object?.Metadata.GenerateName is { Length: > 0 } prefix ? prefix : "Unknown";
@@ -53,4 +72,20 @@ internal sealed class AdmissionRequest
 
     /// <summary>403 in the words of upstream's <c>admission.NewForbidden</c>.</summary>
     public StatusException Forbidden(string why) => StatusException.Forbidden(Kind, ShownName, why);
+
+    /// <summary>The same request as somebody sees it to whom another version of the resource is shown.</summary>
+    public AdmissionRequest As(Resource resource, IKubeObject? value, IKubeObject? old) => new()
+    {
+        Resource = resource,
+        Subresource = Subresource,
+        ObjectKind = ReferenceEquals(ObjectKind, Kind) ? resource.Kind : ObjectKind,
+        Operation = Operation,
+        Namespace = Namespace,
+        Name = Name,
+        Object = value,
+        Old = old,
+        Context = Context,
+        Deletion = Deletion,
+        IsOfCollection = IsOfCollection,
+    };
 }

@@ -15,7 +15,7 @@ internal sealed class NamespaceLifecycle(IStateStore store, ResourceCatalog cata
     {
         if (request.IsDelete)
             CheckDelete(request);
-        else if (request.Resource.IsNamespaced && Find(request.Namespace).Status.Phase == NamespacePhase.Terminating && request.IsCreate)
+        else if (!request.IsConnect && request.Resource.IsNamespaced && !request.Resource.IsVirtual && Find(request.Namespace).Status.Phase == NamespacePhase.Terminating && request.IsCreate)
             throw Terminating(request);
         return default;
     }

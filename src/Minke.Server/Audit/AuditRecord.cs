@@ -32,8 +32,12 @@ internal sealed class AuditRecord
     /// <summary>What admission had to say, sorted; null for nothing.</summary>
     public SortedDictionary<string, string>? Annotations { get; private set; }
 
-    /// <summary>The first value of a key stays.</summary>
-    public void Annotate(string key, string value) => (Annotations ??= new(StringComparer.Ordinal)).TryAdd(key, value);
+    /// <summary>The first value of a key stays. Below the level it is of, nothing is said.</summary>
+    public void Annotate(string key, string value, AuditLevel from = AuditLevel.Metadata)
+    {
+        if (Decision.Level >= from)
+            (Annotations ??= new(StringComparer.Ordinal)).TryAdd(key, value);
+    }
 
     public void Keep(byte[] body)
     {

@@ -107,6 +107,11 @@ internal sealed class CustomDefinition : IDisposable
         return stored.Remember(version, version.Fit(InItsOwnVersion(stored, version)));
     }
 
+    /// <summary>An object that is not stored (yet), in another version.</summary>
+    public async Task<CustomObject> ConvertAsync(CustomObject value, CustomVersion target, CancellationToken cancellationToken) =>
+        value.Info.Version == target.Kind.Version ? value
+        : target.Fit(_webhook is null ? value : (await _webhook.ConvertAsync([value], target, cancellationToken))[0]);
+
     private CustomObject ToStored(CustomObject served) => served.Fingerprint == _storage.Fingerprint ? served : _storage.Fit(served);
 
     private async Task PrepareAsync(CustomVersion version, IReadOnlyList<Entry> entries, CancellationToken cancellationToken)

@@ -23,9 +23,11 @@ internal sealed class CustomScale(ObjectRegistry registry)
             return;
         }
         var (context, change) = request.Verb == "patch" ? await PatchAsync(request) : await PutAsync(request);
+        var view = new BodyView("scale", Scale.KindInfo, value => ScaleOf(version, (CustomObject)value),
+            (value, scale) => WithReplicas(version, (CustomObject)value, ((Scale)scale).Spec.Replicas));
         // An update of the object itself, held to its validation; it names a version only if the Scale does.
         var written = await registry.UpdateAsync(
-            request.Resource, "", request.Namespace, request.Name, old => Scaled(version, (CustomObject)old!, change), isPatch: true, context, request.Cancelled);
+            request.Resource, "", request.Namespace, request.Name, old => Scaled(version, (CustomObject)old!, change), isPatch: true, context, request.Cancelled, view);
         Responses.Warn(request.Http, context.Warnings);
         await AnswerAsync(request, ScaleOf(version, (CustomObject)written.Object));
     }
@@ -99,10 +101,14 @@ internal sealed class CustomScale(ObjectRegistry registry)
     private static CustomObject Scaled(CustomVersion version, CustomObject old, Func<Scale, Scale> change)
     {
         var scale = change(ScaleOf(version, old));
-        var tree = old.Tree();
-        if (!NestedField.Set(tree, version.Scale!.SpecReplicasPath, scale.Spec.Replicas))
-            throw StatusException.InternalError($"the spec replicas field {FieldErrors.Quote(version.Scale.SpecReplicasPath)} does not exist");
-        var scaled = old.WithMembers(CustomObject.MembersOf(tree));
-        return (CustomObject)scaled.WithMetadata(old.Metadata with { ResourceVersion = scale.Metadata.ResourceVersion });
+        return (CustomObject)WithReplicas(version, old, scale.Spec.Replicas).WithMetadata(old.Metadata with { ResourceVersion = scale.Metadata.ResourceVersion });
+    }
+
+    private static CustomObject WithReplicas(CustomVersion version, CustomObject value, int replicas)
+    {
+        var tree = value.Tree();
+        return NestedField.Set(tree, version.Scale!.SpecReplicasPath, replicas)
+            ? value.WithMembers(CustomObject.MembersOf(tree))
+            : throw StatusException.InternalError($"the spec replicas field {FieldErrors.Quote(version.Scale.SpecReplicasPath)} does not exist");
     }
 }

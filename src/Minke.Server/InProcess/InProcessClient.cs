@@ -125,7 +125,7 @@ internal sealed class InProcessClient(ObjectRegistry registry, PodOperations pod
         switch (subresource, body)
         {
             case ("token", TokenRequest asked):
-                return tokens.Create(@namespace ?? "", name, asked);
+                return await tokens.CreateAsync(@namespace ?? "", name, asked, Context(), cancellationToken);
             case ("binding", Binding binding):
                 await pods.BindAsync(@namespace ?? "", name, binding, Context(), cancellationToken);
                 return new Status { StatusValue = "Success", Code = 201 };

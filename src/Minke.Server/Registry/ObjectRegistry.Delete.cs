@@ -30,7 +30,8 @@ internal sealed partial class ObjectRegistry
             var entry = store.Snapshot().Get(key) ?? throw StatusException.NotFound(resource.Kind, name);
             var old = StoredObject.Read(resource, await PreparedAsync(resource, entry, cancellationToken));
             CheckPreconditions(resource, old, options);
-            await AdmitDeleteAsync(resource, @namespace, old, context, cancellationToken);
+            if (!context.IsAdmitted)
+                await AdmitDeleteAsync(resource, @namespace, old, options, context, cancellationToken);
             if (attempt == 1 && old is Job && SaysNothing(options))
                 context.Warnings.Add(JobWarning);
 
@@ -62,7 +63,7 @@ internal sealed partial class ObjectRegistry
     }
 
     private async ValueTask AdmitDeleteAsync(
-        Resource resource, string @namespace, IKubeObject old, WriteContext context, CancellationToken cancellationToken)
+        Resource resource, string @namespace, IKubeObject old, DeleteOptions options, WriteContext context, CancellationToken cancellationToken)
     {
         var request = new AdmissionRequest
         {
@@ -72,6 +73,8 @@ internal sealed partial class ObjectRegistry
             Name = old.Metadata.Name,
             Old = old,
             Context = context,
+            Deletion = options,
+            IsOfCollection = context.IsOfCollection,
         };
         await admission.AdmitAsync(request, cancellationToken);
         await admission.ValidateAsync(request, cancellationToken);

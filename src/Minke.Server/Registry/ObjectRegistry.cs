@@ -142,7 +142,7 @@ internal sealed partial class ObjectRegistry(
     /// <param name="isPatch">Tried again a few times only, and never creates.</param>
     public async Task<Written> UpdateAsync(
         Resource resource, string subresource, string @namespace, string name, Func<IKubeObject?, IKubeObject> change,
-        bool isPatch, WriteContext context, CancellationToken cancellationToken)
+        bool isPatch, WriteContext context, CancellationToken cancellationToken, BodyView? view = null)
     {
         var key = resource.Key(@namespace, name);
         for (var attempt = 1; ; attempt++)
@@ -169,7 +169,7 @@ internal sealed partial class ObjectRegistry(
             var warned = context.Warnings.Count;
             using var reservation = subresource.Length == 0 ? Reserve(resource, value, old) : null;
             value = reservation?.Value ?? value;
-            value = await PrepareUpdateAsync(resource, subresource, @namespace, value, old, context, cancellationToken);
+            value = await PrepareUpdateAsync(resource, subresource, @namespace, value, old, view, context, cancellationToken);
 
             var stored = await ToStoredAsync(resource, value, cancellationToken);
             var encoded = StoredObject.Encode(stored);
@@ -257,7 +257,8 @@ internal sealed partial class ObjectRegistry(
     }
 
     private async Task<IKubeObject> PrepareUpdateAsync(
-        Resource resource, string subresource, string @namespace, IKubeObject value, IKubeObject old, WriteContext context, CancellationToken cancellationToken)
+        Resource resource, string subresource, string @namespace, IKubeObject value, IKubeObject old, BodyView? view, WriteContext context,
+        CancellationToken cancellationToken)
     {
         var (metadata, before) = (value.Metadata, old.Metadata);
         value = value.WithMetadata(metadata with
@@ -272,21 +273,35 @@ internal sealed partial class ObjectRegistry(
             Generation = before.Generation,
             GenerateName = metadata.GenerateName.Length == 0 ? before.GenerateName : metadata.GenerateName,
         });
+        // Admission has seen the Binding.
+        if (subresource == "binding")
+            return PrepareAndValidate(resource, subresource, value, old, context);
         var request = new AdmissionRequest
         {
             Resource = resource,
-            Subresource = subresource,
+            Subresource = view?.Subresource ?? subresource,
+            ObjectKind = view?.Kind ?? resource.Kind,
             Operation = AdmissionOperation.Update,
             Namespace = @namespace,
             Name = before.Name,
-            Object = value,
-            Old = old,
+            Object = view is null ? value : view.Show(value),
+            Old = view is null ? old : view.Show(old),
             Context = context,
         };
         await admission.AdmitAsync(request, cancellationToken);
-        request.Object = PrepareAndValidate(resource, subresource, request.Object, old, context);
+        value = view is null ? request.Object : view.Take(value, request.Object);
+        value = PrepareAndValidate(resource, subresource, value, old, context);
+        request.Object = view is null ? value : view.Show(value);
         await admission.ValidateAsync(request, cancellationToken);
-        return request.Object;
+        return value;
+    }
+
+    /// <summary>Lets admission change and judge what is no object of the store: the body of a subresource, a review, the options of a connection.</summary>
+    public async ValueTask<IKubeObject> AdmitAsync(AdmissionRequest request, CancellationToken cancellationToken)
+    {
+        await admission.AdmitAsync(request, cancellationToken);
+        await admission.ValidateAsync(request, cancellationToken);
+        return request.Object!;
     }
 
     private static IKubeObject PrepareAndValidate(Resource resource, string subresource, IKubeObject value, IKubeObject old, WriteContext context)

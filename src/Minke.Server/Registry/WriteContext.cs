@@ -19,6 +19,18 @@ internal sealed class WriteContext
     /// <summary>The subresource that the request names, also where it is the object itself that is then updated: its scale.</summary>
     public string Subresource { get; init; } = "";
 
+    /// <summary>The manager as the request names it; empty when it leaves it to be guessed.</summary>
+    public string AskedManager { get; init; } = "";
+
+    /// <summary>How the request wants unknown fields to be met; empty for the usual way.</summary>
+    public string FieldValidation { get; init; } = "";
+
+    /// <summary>Admission has seen it in the form it was asked for: an eviction is no deletion to it.</summary>
+    public bool IsAdmitted { get; init; }
+
+    /// <summary>One of many writes of a request that names none of them.</summary>
+    public bool IsOfCollection { get; init; }
+
     /// <summary>The change says itself who owns what: an apply.</summary>
     public bool HasFinalManagers { get; init; }
 

@@ -42,16 +42,25 @@ internal sealed class ApiRequest
         WriteOptionRules.FieldValidation(fieldValidation, errors);
         if (errors.Count > 0)
             throw StatusException.Invalid("meta.k8s.io", Verb switch { "create" => "CreateOptions", "patch" => "PatchOptions", _ => "UpdateOptions" }, "", errors);
-        return new()
+        return Known(new()
         {
             Audit = Http.Features.Get<AuditRecord>(),
             User = User,
             IsDryRun = DryRun.IsOn(dryRun),
+            AskedManager = fieldManager,
+            FieldValidation = fieldValidation,
             FieldManager = fieldManager.Length > 0 ? fieldManager : WriteOptionRules.ManagerOf(Http.Request.Headers.UserAgent.ToString()),
             Subresource = Target.Subresource,
             CheckMayCreate = CheckMayCreate,
             HasFinalManagers = patch == PatchKind.Apply,
-        };
+        });
+    }
+
+    /// <summary>Lets the audit log and a failure's answer have what a write leaves behind.</summary>
+    public WriteContext Known(WriteContext context)
+    {
+        Http.Features.Set(context);
+        return context;
     }
 
     public required TimeProvider Clock { get; init; }

@@ -316,6 +316,8 @@ internal sealed partial class RequestHandler(
         http.Response.Clear();
         if (http.Features.Get<AuditRecord>() is { } audit)
             http.Response.Headers["Audit-Id"] = audit.Id;
+        if (http.Features.Get<WriteContext>() is { } context)
+            Responses.Warn(http, context.Warnings);
         var media = default(MediaType);
         try
         {

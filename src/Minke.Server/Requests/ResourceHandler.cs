@@ -103,8 +103,7 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
     public async ValueTask DeleteAsync(ApiRequest request)
     {
         var options = await ReadDeleteOptionsAsync(request);
-        var context = request.Context(default);
-        context = new() { User = context.User, IsDryRun = DryRun.IsOn(options.DryRun), Audit = context.Audit };
+        var context = request.Known(new WriteContext { User = request.User, IsDryRun = DryRun.IsOn(options.DryRun), Audit = request.Http.Features.Get<AuditRecord>() });
         var written = await registry.DeleteAsync(request.Resource, request.Namespace, request.Name, options, context, request.Cancelled);
         Responses.Warn(request.Http, context.Warnings);
         var code = !written.IsRemoved && (options.OrphanDependents == false || options.PropagationPolicy == DeletionPropagation.Foreground) ? 202 : 200;
@@ -126,8 +125,9 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
     {
         var options = await ReadDeleteOptionsAsync(request);
         var query = ListQuery.From(QueryValues.Read(request.Http, ListOptions.FromQuery), request.Resource.Kind);
-        var context = new WriteContext { User = request.User, IsDryRun = DryRun.IsOn(options.DryRun), Audit = request.Http.Features.Get<AuditRecord>() };
+        var context = request.Known(new WriteContext { User = request.User, IsDryRun = DryRun.IsOn(options.DryRun), Audit = request.Http.Features.Get<AuditRecord>(), IsOfCollection = true });
         var deleted = await registry.DeleteCollectionAsync(request.Resource, request.Namespace, query, options, context, request.Cancelled);
+        Responses.Warn(request.Http, context.Warnings);
         await Responses.ListAsync(request, deleted, new ListMeta { ResourceVersion = registry.Store.CurrentRevision.ToString() });
     }
 

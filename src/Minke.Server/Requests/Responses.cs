@@ -19,6 +19,10 @@ internal static class Responses
     private const int GzipAbove = 128 * 1024;
     public const int FlushEvery = 64 * 1024;
 
+    // Of all warnings of one request, and of each once that is too much: as upstream.
+    private const int MaxWarningsLength = 4 * 1024;
+    private const int MaxCutWarningLength = 256;
+
     private static readonly JsonWriterOptions PrettyOptions = Json.WriterOptions with { Indented = true };
 
     public static ValueTask WrittenAsync(ApiRequest request, int code, Written written) => written.Entry is { } entry
@@ -165,8 +169,18 @@ internal static class Responses
         if (warnings.Count == 0)
             return;
         var header = http.Response.Headers.Warning;
-        foreach (var text in warnings.Distinct(StringComparer.Ordinal))
-            header = Microsoft.Extensions.Primitives.StringValues.Concat(header, $"299 - \"{Quoted(text)}\"");
+        // As upstream: what holds control characters is no warning; a flood of them is cut, each and then all.
+        var texts = warnings.Where(text => text.Length > 0 && !text.Any(char.IsControl)).Distinct(StringComparer.Ordinal).ToList();
+        var isCut = texts.Sum(text => text.Length) > MaxWarningsLength;
+        var written = 0;
+        foreach (var text in texts)
+        {
+            if (isCut && written >= MaxWarningsLength)
+                break;
+            var shown = isCut && text.Length > MaxCutWarningLength ? text[..MaxCutWarningLength] : text;
+            written += shown.Length;
+            header = Microsoft.Extensions.Primitives.StringValues.Concat(header, $"299 - \"{Quoted(shown)}\"");
+        }
         http.Response.Headers.Warning = header;
     }
 

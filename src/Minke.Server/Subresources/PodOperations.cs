@@ -39,6 +39,7 @@ internal sealed class PodOperations(ObjectRegistry registry)
             errors.Required("target.name");
         if (errors.Count > 0)
             throw StatusException.Invalid("", "Binding", name, errors);
+        binding = (Binding)await registry.AdmitAsync(Creation("binding", Binding.KindInfo, binding, @namespace, name, context), cancellationToken);
         await registry.UpdateAsync(_pods, "binding", @namespace, name, old => Bound((Pod)old!, binding), isPatch: true, context, cancellationToken);
     }
 
@@ -50,17 +51,33 @@ internal sealed class PodOperations(ObjectRegistry registry)
         if (eviction.Metadata.Name.Length > 0 && eviction.Metadata.Name != request.Name)
             throw StatusException.BadRequest("name in URL does not match name in Eviction object");
         await EvictAsync(request.Namespace, request.Name, eviction, context, request.Cancelled);
+        Responses.Warn(request.Http, context.Warnings);
         await Responses.StatusAsync(request.Http, new Status { StatusValue = "Success", Code = 201 }, request.Media);
     }
 
     public async Task EvictAsync(string @namespace, string name, Eviction eviction, WriteContext context, CancellationToken cancellationToken)
     {
+        var body = AdmittedBody.Of(AdmittedBody.Eviction, eviction, eviction.Metadata);
+        if (await registry.AdmitAsync(Creation("eviction", body.Info, body, @namespace, name, context), cancellationToken) is AdmittedBody admitted && !ReferenceEquals(admitted, body))
+            eviction = Json.Read(admitted.Utf8, Eviction.ReadJson);
         var options = eviction.DeleteOptions ?? DeleteOptions.Empty;
         var isDryRun = context.IsDryRun || DryRun.IsOn(options.DryRun);
         if (registry.TryGet(_pods, @namespace, name) is Pod pod)
             NodeRestriction.Evict(context.User, pod);
-        await _evictions.EvictAsync(@namespace, name, options, new() { User = context.User, IsDryRun = isDryRun }, cancellationToken);
+        await _evictions.EvictAsync(@namespace, name, options, new() { User = context.User, IsDryRun = isDryRun, IsAdmitted = true }, cancellationToken);
     }
+
+    private AdmissionRequest Creation(string subresource, KindInfo kind, IKubeObject body, string @namespace, string name, WriteContext context) => new()
+    {
+        Resource = _pods,
+        Subresource = subresource,
+        ObjectKind = kind,
+        Operation = AdmissionOperation.Create,
+        Namespace = @namespace,
+        Name = name,
+        Object = body,
+        Context = context,
+    };
 
     private Pod Bound(Pod pod, Binding binding)
     {

@@ -76,8 +76,9 @@ internal sealed class ScaleHandler(ObjectRegistry registry)
 
     private async ValueTask WriteAsync(ApiRequest request, Scalable scalable, Func<IKubeObject?, IKubeObject> change, bool isPatch, WriteContext context)
     {
+        var view = new BodyView("scale", Scale.KindInfo, scalable.Read, (value, scale) => scalable.WithReplicas(value, ((Scale)scale).Spec.Replicas));
         var written = await registry.UpdateAsync(
-            request.Resource, "", request.Namespace, request.Name, old => Changed(request, scalable, old, change, context), isPatch, context, request.Cancelled);
+            request.Resource, "", request.Namespace, request.Name, old => Changed(request, scalable, old, change, context), isPatch, context, request.Cancelled, view);
         Responses.Warn(request.Http, context.Warnings);
         await AnswerAsync(request, scalable.Read(written.Object));
     }

@@ -1,6 +1,7 @@
 using Minke.Api;
 using Minke.Api.Authentication.V1;
 using Minke.Api.Core.V1;
+using Minke.Api.Meta.V1;
 using Minke.Server.Access.Credentials;
 using Minke.Server.Admission;
 using Minke.Server.Registry;
@@ -22,11 +23,34 @@ internal sealed class TokenRequests(ObjectRegistry registry, ServiceAccountToken
         var body = await request.BodyAsync();
         var asked = ObjectDecoder.Decode("TokenRequest", body, request.BodyFormat, TokenRequest.ReadJson, TokenRequest.ReadProto);
         nodes.RequestToken(request.User, request.Namespace, request.Name, asked);
-        var answer = Create(request.Namespace, request.Name, asked);
+        var options = QueryValues.Read(request.Http, CreateOptions.FromQuery);
+        var context = request.Context(options.DryRun, options.FieldManager, options.FieldValidation);
+        var answer = await CreateAsync(request.Namespace, request.Name, asked, context, request.Cancelled);
+        Responses.Warn(request.Http, context.Warnings);
         await Responses.PlainAsync(request.Http, 201, answer, request.Media with { Projection = Projection.None });
     }
 
-    public TokenRequest Create(string @namespace, string name, TokenRequest asked)
+    private async ValueTask<TokenRequest> AdmitAsync(string @namespace, string name, TokenRequest asked, WriteContext context, CancellationToken cancellationToken)
+    {
+        var body = AdmittedBody.Of(AdmittedBody.TokenRequest, asked, asked.Metadata);
+        var admitted = await registry.AdmitAsync(new AdmissionRequest
+        {
+            Resource = _accounts,
+            Subresource = "token",
+            ObjectKind = body.Info,
+            Operation = AdmissionOperation.Create,
+            Namespace = @namespace,
+            Name = name,
+            Object = body,
+            Context = context,
+        }, cancellationToken);
+        return ReferenceEquals(admitted, body) ? asked : Json.Read(((AdmittedBody)admitted).Utf8, TokenRequest.ReadJson);
+    }
+
+    public async ValueTask<TokenRequest> CreateAsync(string @namespace, string name, TokenRequest asked, WriteContext context, CancellationToken cancellationToken) =>
+        Create(@namespace, name, await AdmitAsync(@namespace, name, asked, context, cancellationToken));
+
+    private TokenRequest Create(string @namespace, string name, TokenRequest asked)
     {
         var account = (ServiceAccount?)registry.TryGet(_accounts, @namespace, name) ?? throw StatusException.NotFound(_accounts.Kind, name);
         var seconds = asked.Spec.ExpirationSeconds ?? DefaultSeconds;

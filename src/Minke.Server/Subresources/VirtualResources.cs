@@ -1,6 +1,7 @@
 using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Api.Meta.V1;
+using Minke.Server.Admission;
 using Minke.Server.Registry;
 using Minke.Server.Requests;
 
@@ -28,8 +29,18 @@ internal sealed class VirtualResources(ObjectRegistry registry, PodOperations po
             return;
         }
         var body = await request.BodyAsync();
-        var context = request.Context(default);
+        var options = QueryValues.Read(request.Http, CreateOptions.FromQuery);
+        var context = request.Context(options.DryRun, options.FieldManager, options.FieldValidation);
         var asked = ObjectDecoder.Decode(request.Resource, body, request.BodyFormat, FieldValidation.Warn, context);
+        asked = await registry.AdmitAsync(new AdmissionRequest
+        {
+            Resource = request.Resource,
+            Operation = AdmissionOperation.Create,
+            Namespace = request.Namespace,
+            Name = asked.Metadata.Name,
+            Object = asked,
+            Context = context,
+        }, request.Cancelled);
         var answer = await reviews.AnswerAsync(asked, request.User, request.Namespace, request.Cancelled) ?? throw StatusException.NoResource();
         Responses.Warn(request.Http, context.Warnings);
         await Responses.ObjectAsync(request, 201, answer);

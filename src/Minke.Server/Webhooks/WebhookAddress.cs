@@ -16,4 +16,11 @@ internal sealed record WebhookAddress(string Url, string ServiceNamespace, strin
 }
 
 /// <summary>A webhook could not be asked. The message is Go's, as operators know it.</summary>
-internal sealed class WebhookException(string message) : Exception(message);
+internal class WebhookException(string message) : Exception(message);
+
+/// <summary>It did not answer in time. Whose time that was, Go tells apart: the message is that of the client's own.</summary>
+internal sealed class WebhookTimeoutException(string target) : WebhookException($"Post \"{target}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)")
+{
+    /// <summary>When it was the request's.</summary>
+    public string OfRequest { get; } = $"Post \"{target}\": context deadline exceeded";
+}

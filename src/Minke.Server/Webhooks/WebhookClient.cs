@@ -60,7 +60,7 @@ internal sealed class WebhookClient : IDisposable
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested)
         {
-            throw new WebhookException($"Post \"{target}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
+            throw new WebhookTimeoutException(target);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

@@ -176,7 +176,7 @@ public sealed class ConversionTests
             (await hanging).Expect(500).Message);
     }
 
-    private static string TwoVersions(string conversion) => """
+    internal static string TwoVersions(string conversion) => """
         {"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"crontabs.stable.example.com"},
          "spec":{"group":"stable.example.com","scope":"Namespaced","names":{"plural":"crontabs","kind":"CronTab"},"conversion":CONVERSION,
           "versions":[
@@ -184,11 +184,11 @@ public sealed class ConversionTests
            {"name":"v2","served":true,"storage":false,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","properties":{"length":{"type":"integer"},"both":{"type":"integer"}}}}}}}]}}
         """.Replace("CONVERSION", conversion, StringComparison.Ordinal);
 
-    private static string Conversion(WebhookServer webhook) => $$$$"""
+    internal static string Conversion(WebhookServer webhook) => $$$$"""
         {"strategy":"Webhook","webhook":{"conversionReviewVersions":["v1"],"clientConfig":{"url":"{{{{webhook.Url}}}}","caBundle":"{{{{Base64(webhook.AuthorityPem)}}}}"}}}
         """;
 
-    private static string Item(string version, string name, string spec) =>
+    internal static string Item(string version, string name, string spec) =>
         $$"""{"apiVersion":"stable.example.com/{{version}}","kind":"CronTab","metadata":{"name":"{{name}}"},"spec":{{spec}}}""";
 
     private static string Base64(string text) => Convert.ToBase64String(Encoding.ASCII.GetBytes(text));

@@ -1,6 +1,4 @@
 using System.Net;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -27,26 +25,11 @@ internal sealed class WebhookServer : IAsyncDisposable
 
     public static async Task<WebhookServer> StartAsync(params string[] names)
     {
-        using var authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var authority = new CertificateRequest("CN=webhook authority", authorityKey, HashAlgorithmName.SHA256);
-        authority.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        var (from, to) = (DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        using var issuer = authority.CreateSelfSigned(from, to);
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=webhook", key, HashAlgorithmName.SHA256);
-        var alternatives = new SubjectAlternativeNameBuilder();
-        alternatives.AddIpAddress(IPAddress.Loopback);
-        foreach (var name in names)
-            alternatives.AddDnsName(name);
-        request.CertificateExtensions.Add(alternatives.Build());
-        using var signed = request.Create(issuer, from, to, [1, 2, 3]);
-        using var withKey = signed.CopyWithPrivateKey(key);
-        var certificate = X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), null);
-
+        var (certificate, authorityPem) = TlsIdentity.Create(names);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.UseHttps(certificate)));
         var application = builder.Build();
-        var server = new WebhookServer(application, issuer.ExportCertificatePem());
+        var server = new WebhookServer(application, authorityPem);
         application.Run(server.AnswerAsync);
         await application.StartAsync(TestServer.Cancelled);
         return server;

@@ -40,7 +40,7 @@ internal sealed class AdmissionActivation(AdmissionRequest request, Func<Namespa
     private CelValue Describe()
     {
         var (kind, user) = (request.Kind, request.Context.User);
-        JsonObject KindOf() => new() { ["group"] = kind.Group, ["version"] = kind.Version, ["kind"] = kind.Kind };
+        JsonObject KindOf() => new() { ["group"] = request.ObjectKind.Group, ["version"] = request.ObjectKind.Version, ["kind"] = request.ObjectKind.Kind };
         JsonObject ResourceOf() => new() { ["group"] = kind.Group, ["version"] = kind.Version, ["resource"] = kind.Plural };
         var described = new JsonObject
         {
