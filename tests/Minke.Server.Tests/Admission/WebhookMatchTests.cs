@@ -134,6 +134,23 @@ public sealed class WebhookMatchTests : HookTest
         Assert.Equal(2, Hooks.Reviews.Count);
     }
 
+    [Fact]
+    public async Task Match_conditions_keep_requests_from_a_webhook_and_an_error_goes_by_the_failure_policy()
+    {
+        Hooks.On("/v", review => HookServer.Allow(review));
+        const string Conditions = "\"matchConditions\":[{\"name\":\"not-mine\",\"expression\":\"request.userInfo.username != 'kubernetes-admin' || object.data.k == 'call'\"}]";
+        await ValidatingAsync("v", Hooks.Hook("v.example.com", "/v", OnConfigMaps(), Conditions));
+        (await Server.PostAsync(ConfigMaps, ConfigMap("x"))).Expect(201);
+        Assert.Empty(Hooks.Reviews);
+        (await Server.PostAsync(ConfigMaps, ConfigMap("y").Replace("\"k\":\"v\"", "\"k\":\"call\"", StringComparison.Ordinal))).Expect(201);
+        Assert.Equal("y", Assert.Single(Hooks.Reviews).Review["request"]!["name"]!.ToString());
+        var refused = (await Server.PostAsync(ConfigMaps, """{"metadata":{"name":"z"}}""")).Expect(403);
+        Assert.StartsWith("configmaps \"z\" is forbidden: ", refused.Message, StringComparison.Ordinal);
+        (await Server.PatchAsync(PathOf("Validating") + "/v", """[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"Ignore"}]""", "json-patch")).Expect(200);
+        (await Server.PostAsync(ConfigMaps, """{"metadata":{"name":"z"}}""")).Expect(201);
+        Assert.Single(Hooks.Reviews);
+    }
+
     [Theory]
     [InlineData("Equivalent")]
     [InlineData("Exact")]
