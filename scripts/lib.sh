@@ -86,7 +86,7 @@ stop_compiler_server() {
 
 # One line that changes when any file below the given paths does: names, sizes and times, no contents, so it takes milliseconds.
 fingerprint() {
-    cd "$root" && find "$@" \( -name bin -o -name obj -o -name .build \) -prune -o -type f -printf '%p %s %T@\n' | cksum
+    cd "$root" && find "$@" \( -name bin -o -name obj -o -name .build -o -name node_modules \) -prune -o -type f -printf '%p %s %T@\n' | cksum
 }
 
 sources=(src api Directory.Build.props Directory.Packages.props global.json .editorconfig)

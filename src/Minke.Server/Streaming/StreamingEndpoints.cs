@@ -64,7 +64,7 @@ public sealed class StreamingEndpoints(StreamingOptions options, TimeProvider ti
         var relay = new PortRelay(pod, connect);
         if (upgrade.IsWebSocket && upgrade.Protocol != TunnelProtocol)
         {
-            var ports = ReadPorts(http.Request.Query["port"]);
+            var ports = ReadPorts(http.Request.Query["ports"]);
             var socket = await upgrade.AcceptWebSocketAsync(options.KeepAliveInterval).ConfigureAwait(false);
             await ForwardSession.RunAsync(socket, ChannelProtocol.Named(upgrade.Protocol), ports, relay, options, time, http.RequestAborted).ConfigureAwait(false);
             return;
@@ -169,25 +169,23 @@ public sealed class StreamingEndpoints(StreamingOptions options, TimeProvider ti
         }
     }
 
-    /// <summary>As the kubelet reads and refuses them.</summary>
+    /// <summary>Clients name them <c>ports</c>; the API server reads them first, and then the kubelet, to whom they go as <c>port</c>.</summary>
     private static List<int> ReadPorts(Microsoft.Extensions.Primitives.StringValues values)
     {
         if (values.Count == 0)
             throw StatusException.BadRequest("query parameter \"port\" is required");
         var ports = new List<int>();
-        foreach (var value in values)
+        foreach (var text in values.SelectMany(value => (value ?? "").Split(',')))
         {
-            if (string.IsNullOrEmpty(value))
-                throw StatusException.BadRequest("query parameter \"port\" cannot be empty");
-            foreach (var text in value.Split(','))
+            if (!ushort.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port))
             {
-                if (!ushort.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port))
-                    throw StatusException.BadRequest($"unable to parse {FieldErrors.Quote(value)} as a port: invalid syntax");
-                if (port == 0)
-                    throw StatusException.BadRequest($"port {FieldErrors.Quote(value)} must be > 0");
-                ports.Add(port);
+                var cause = text.Length > 0 && text.All(char.IsAsciiDigit) ? "value out of range" : "invalid syntax";
+                throw StatusException.BadRequest($"cannot convert to []int32: strconv.ParseUint: parsing {FieldErrors.Quote(text)}: {cause}");
             }
+            ports.Add(port);
         }
+        if (ports.Contains(0))
+            throw StatusException.BadRequest($"port {FieldErrors.Quote(string.Join(',', ports))} must be > 0");
         if (ports.Count > MaxWebSocketPorts)
             throw StatusException.BadRequest($"at most {MaxWebSocketPorts} ports fit one connection");
         return ports;

@@ -50,7 +50,7 @@ public sealed class WebSocketTests
     {
         await using var server = await StreamingServer.StartAsync();
         using var echo = new EchoServer();
-        using var client = await ConnectAsync(server, $"portforward?port={echo.Port}", protocol);
+        using var client = await ConnectAsync(server, $"portforward?ports={echo.Port}", protocol);
         var port = Encoding.Latin1.GetString([(byte)echo.Port, (byte)(echo.Port >> 8)]);
         Assert.Equal((0, port), await ReadAsync(client, protocol));
         Assert.Equal((1, port), await ReadAsync(client, protocol));
