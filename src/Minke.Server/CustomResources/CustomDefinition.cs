@@ -15,11 +15,14 @@ internal sealed class CustomDefinition : IDisposable
     private readonly Dictionary<string, CustomVersion> _versions;
     private readonly ConversionWebhook? _webhook;
     private readonly CustomVersion _storage;
+    private readonly Lazy<CustomResourceDefinition> _whole;
 
-    /// <param name="source">What was asked for.</param>
+    /// <param name="source">What was asked for; it may leave schemas out.</param>
+    /// <param name="whole">The same with its schemas, read when they are needed.</param>
     /// <param name="webhook">Makes the client of its conversion webhook, when it has one.</param>
-    public CustomDefinition(CustomResourceDefinition source, Func<CustomResourceDefinition, ConversionWebhook> webhook)
+    public CustomDefinition(CustomResourceDefinition source, Func<CustomResourceDefinition> whole, Func<CustomResourceDefinition, ConversionWebhook> webhook)
     {
+        _whole = new(whole);
         Source = source;
         Retired = _retired.Token;
         Names = NamesOf(source);
@@ -30,7 +33,11 @@ internal sealed class CustomDefinition : IDisposable
         Storage = ResourceOf(_storage);
     }
 
+    /// <summary>Without schemas, perhaps.</summary>
     public CustomResourceDefinition Source { get; }
+
+    /// <summary>Null for a version without one.</summary>
+    public JSONSchemaProps? SchemaOf(string version) => _whole.Value.Spec.Versions.FirstOrDefault(other => other.Name == version)?.Schema?.OpenAPIV3Schema;
     public string Name => Source.Metadata.Name;
     public string Group => Source.Spec.Group;
     public bool IsNamespaced => Source.Spec.Scope == ResourceScope.Namespaced;
@@ -57,7 +64,7 @@ internal sealed class CustomDefinition : IDisposable
 
     /// <summary>Whether another state of the definition is served just the same.</summary>
     public bool Serves(CustomResourceDefinition other) =>
-        other.Metadata.Uid == Source.Metadata.Uid && Json.Same(other.Spec, Source.Spec) && Json.Same(NamesOf(other), Names);
+        other.Metadata.Uid == Source.Metadata.Uid && Json.Same(other.Spec, _whole.Value.Spec) && Json.Same(NamesOf(other), Names);
 
     private static CustomResourceDefinitionNames NamesOf(CustomResourceDefinition definition)
     {

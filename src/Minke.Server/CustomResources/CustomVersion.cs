@@ -45,7 +45,7 @@ internal sealed class CustomVersion
             ProtoReader = _ => throw new ProtoReadException("object *unstructured.Unstructured does not implement the protobuf marshalling interface and cannot be decoded"),
         };
         Kind = info;
-        _schema = new(() => StructuralSchema.Of(version.Schema?.OpenAPIV3Schema, definition.Source.Spec.PreserveUnknownFields));
+        _schema = new(() => StructuralSchema.Of(Published, definition.Source.Spec.PreserveUnknownFields));
         _rules = new(() => CustomRules.Of(Schema));
         _typeSchema = new(() => CustomTypes.Of(this));
         _columns = new(() => CustomColumns.Of(this));
@@ -54,9 +54,14 @@ internal sealed class CustomVersion
     }
 
     public CustomDefinition Definition { get; }
+
+    /// <summary>All but the schema.</summary>
     public CustomResourceDefinitionVersion Spec { get; }
     public KindInfo Kind { get; }
     public StructuralSchema Schema => _schema.Value;
+
+    /// <summary>As the definition has it; null for none.</summary>
+    public JSONSchemaProps? Published => Definition.SchemaOf(Spec.Name);
 
     /// <summary>Null when the schema has none.</summary>
     public CustomRules? Rules => _rules.Value;
@@ -141,7 +146,7 @@ internal sealed class CustomVersion
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes($"{Kind.ApiVersion}\n{Kind.Kind}\n{Definition.Source.Spec.PreserveUnknownFields}\n"));
-        if (Spec.Schema?.OpenAPIV3Schema is { } schema)
+        if (Published is { } schema)
             hash.AppendData(Json.Write(schema));
         // Zero says "by none".
         return BinaryPrimitives.ReadUInt64LittleEndian(hash.GetHashAndReset()) | 1;

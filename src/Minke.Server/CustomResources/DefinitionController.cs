@@ -52,8 +52,11 @@ internal sealed partial class DefinitionController : IReconciler
             return;
         foreach (var entry in snapshot.Range(_resource.Prefix))
         {
-            Serve(NameOf(entry.Key), Read(entry), entry.Modified, isLoading: true);
-            _loop.Enqueue(new ObjectKey("", NameOf(entry.Key)));
+            var outline = DefinitionOutline.Read(entry);
+            Serve(NameOf(entry.Key), outline, entry.Modified, () => Read(entry));
+            // Most are as they should be, and need no look at their schemas.
+            if (!DefinitionStatus.IsTrue(outline, ConditionType.Established) || outline.Metadata.DeletionTimestamp is not null)
+                _loop.Enqueue(new ObjectKey("", NameOf(entry.Key)));
         }
         if (_served.Count > 0)
             Publish();
@@ -195,7 +198,8 @@ internal sealed partial class DefinitionController : IReconciler
     }
 
     /// <summary>Serves a definition as it is now, or no more. An older state than was seen already changes nothing.</summary>
-    private void Serve(string name, CustomResourceDefinition? definition, Revision revision, bool isLoading = false)
+    /// <param name="whole">At the start: reads the definition with its schemas.</param>
+    private void Serve(string name, CustomResourceDefinition? definition, Revision revision, Func<CustomResourceDefinition>? whole = null)
     {
         CustomDefinition? retired = null;
         lock (_lock)
@@ -219,23 +223,36 @@ internal sealed partial class DefinitionController : IReconciler
             }
             else
             {
-                _served[name] = new CustomDefinition(definition, _webhook) { IsTerminating = isTerminating };
+                _served[name] = new CustomDefinition(definition, whole ?? (() => definition), _webhook) { IsTerminating = isTerminating };
                 retired = before;
             }
-            if (!isLoading)
+            if (whole is null)
                 Publish();
         }
         retired?.Dispose();
     }
 
+    private void Withdraw(string name, Revision revision)
+    {
+        CustomDefinition? retired;
+        lock (_lock)
+        {
+            _seen[name] = revision; // States from before are not served again.
+            if (!_served.Remove(name, out retired))
+                return;
+            Publish();
+        }
+        retired.Dispose();
+    }
+
     private void Publish() => _catalog.Replace(_served.Values.SelectMany(definition => definition.Resources));
 
     /// <summary>The other definitions of a group.</summary>
-    private List<CustomResourceDefinition> Peers(string name)
+    private IEnumerable<CustomResourceDefinition> Peers(string name)
     {
         var group = name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..];
-        return [.. _store.Snapshot().Range(_resource!.Prefix).Where(entry => NameOf(entry.Key) is var other && other != name && other.EndsWith("." + group, StringComparison.Ordinal))
-            .Select(Read).Where(definition => definition.Spec.Group == group)];
+        return _store.Snapshot().Range(_resource!.Prefix).Where(entry => NameOf(entry.Key) is var other && other != name && other.EndsWith("." + group, StringComparison.Ordinal))
+            .Select(Read).Where(definition => definition.Spec.Group == group);
     }
 
     /// <summary>Null when somebody else was first. What was on its way out and has no finalizer left goes.</summary>
@@ -243,7 +260,11 @@ internal sealed partial class DefinitionController : IReconciler
     {
         if (definition.Metadata is { DeletionTimestamp: not null, Finalizers.IsEmpty: true })
         {
-            await _store.DeleteAsync(entry.Key, entry.Modified, cancellationToken);
+            // Who sees it gone finds its kind gone too.
+            Withdraw(definition.Metadata.Name, entry.Modified);
+            var deleted = await _store.DeleteAsync(entry.Key, entry.Modified, cancellationToken);
+            if (deleted is { Outcome: WriteOutcome.Conflict, Entry: { } newer })
+                Serve(definition.Metadata.Name, Read(newer), newer.Modified);
             return null;
         }
         var result = await _store.PutAsync(entry.Key, StoredObject.Encode(definition), entry.Modified, cancellationToken);

@@ -17,7 +17,7 @@ internal sealed class CustomSchemaWriter(Utf8JsonWriter writer, OpenApiVersion v
     /// <param name="metadata">Definition of their metadata.</param>
     public void WriteRoot(CustomVersion custom, string metadata)
     {
-        var schema = custom.Spec.Schema?.OpenAPIV3Schema;
+        var schema = custom.Published;
         writer.WriteStartObject();
         if (schema is null || (IsOld && (schema.XKubernetesPreserveUnknownFields == true || custom.Definition.Source.Spec.PreserveUnknownFields)))
             writer.WriteString("type"u8, "object");
