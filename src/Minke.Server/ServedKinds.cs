@@ -12,6 +12,7 @@ public static class ServedKinds
         "rbac.authorization.k8s.io/v1", "certificates.k8s.io/v1", "apiextensions.k8s.io/v1", "admissionregistration.k8s.io/v1",
         "apps/v1", "batch/v1", "autoscaling/v1", "autoscaling/v2", "policy/v1", "discovery.k8s.io/v1",
         "networking.k8s.io/v1", "storage.k8s.io/v1", "flowcontrol.apiserver.k8s.io/v1",
+        "apiregistration.k8s.io/v1",
     ];
 
     public static IReadOnlyList<KindInfo> Default { get; } = [.. Kinds.All.Where(kind => Groups.Contains(kind.ApiVersion))];

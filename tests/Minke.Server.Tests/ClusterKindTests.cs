@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
+using Minke.Api;
 using Minke.Server.Tests.OpenApi;
 
 namespace Minke.Server.Tests;
@@ -66,6 +67,51 @@ public sealed class ClusterKindTests(KubectlServer kubectl) : IClassFixture<Kube
         (await server.PatchAsync("/apis/scheduling.k8s.io/v1/priorityclasses/b", """{"globalDefault":true}""")).Expect(403);
         var changed = (await server.PatchAsync("/apis/scheduling.k8s.io/v1/priorityclasses/a", """{"description":"for most"}""")).Expect(200);
         Assert.Equal(1, changed.Json["metadata"]!["generation"]!.GetValue<long>());
+    }
+
+    [Fact]
+    public async Task A_request_for_a_certificate_is_its_requesters_and_is_approved_by_a_subresource()
+    {
+        var server = kubectl.Server;
+        const string path = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+        var csr = YamlReader.Read(await File.ReadAllTextAsync(
+            Path.Combine(Root(), "..", "Minke.Api.Tests", "testdata", "examples", "certificates.k8s.io.v1.CertificateSigningRequest.yaml"), TestServer.Cancelled))[0].Document;
+        csr["metadata"]!["name"] = "jane";
+        csr["spec"]!["username"] = "somebody else";
+        var made = (await server.PostAsync(path, csr.ToJsonString())).Expect(201).Json;
+        Assert.Equal("kubernetes-admin", made["spec"]!["username"]!.GetValue<string>());
+        Assert.Contains("system:masters", made["spec"]!["groups"]!.AsArray().Select(group => group!.GetValue<string>()));
+
+        (await server.PatchAsync(path + "/jane", """{"status":{"conditions":[{"type":"Approved","status":"True"}]}}""")).Expect(200);
+        Assert.DoesNotContain("Approved", (await server.GetAsync(path + "/jane")).Text, StringComparison.Ordinal);
+        var refused = (await server.PatchAsync(path + "/jane/status", """{"status":{"conditions":[{"type":"Denied","status":"True"}]}}""")).Expect(422);
+        Assert.Contains("status.conditions: Forbidden: updates may not add a condition of type \"Denied\"", refused.Message, StringComparison.Ordinal);
+
+        Assert.Equal("certificatesigningrequest.certificates.k8s.io/jane approved\n", (await kubectl.RunAsync("certificate approve jane")).Output);
+        var approved = (await server.GetAsync(path + "/jane")).Expect(200).Json["status"]!["conditions"]![0]!;
+        Assert.Equal("Approved", approved["type"]!.GetValue<string>());
+        Assert.NotNull(approved["lastUpdateTime"]);
+        Assert.NotNull(approved["lastTransitionTime"]);
+        Assert.Matches("(?m)^jane +[0-9]+s +kubernetes.io/kube-apiserver-client +kubernetes-admin +60m +Approved$", (await kubectl.RunAsync("get csr jane")).Output);
+        refused = (await server.PatchAsync(path + "/jane/approval", """{"status":{"conditions":[{"type":"Denied","status":"True"}]}}""")).Expect(422);
+        Assert.Contains("status.conditions: Forbidden: updates may not remove a condition of type \"Approved\"", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_api_service_of_this_server_is_available_at_once()
+    {
+        const string path = "/apis/apiregistration.k8s.io/v1/apiservices";
+        var made = (await kubectl.Server.PostAsync(path, """{"metadata":{"name":"v1.local.example.com"},"spec":{"group":"local.example.com","version":"v1","groupPriorityMinimum":1,"versionPriority":1}}""")).Expect(201).Json;
+        Assert.Equal("Local APIServices are always available", made["status"]!["conditions"]![0]!["message"]!.GetValue<string>());
+        Assert.Matches("(?m)^v1.local.example.com +Local +True ", (await kubectl.RunAsync("get apiservice v1.local.example.com")).Output);
+    }
+
+    [Fact]
+    public async Task What_nothing_acts_on_yet_warns()
+    {
+        var answer = (await kubectl.Server.PostAsync("/apis/networking.k8s.io/v1/namespaces/default/networkpolicies", """{"metadata":{"name":"all"},"spec":{"podSelector":{}}}""")).Expect(201);
+        Assert.Contains(answer.Warnings, warning => warning.Contains("NetworkPolicy: stored but not acted on by Minke yet", StringComparison.Ordinal));
+        Assert.Equal(["Ingress"], answer.Json["spec"]!["policyTypes"]!.AsArray().Select(type => type!.GetValue<string>()));
     }
 
     private static string[] Lines(string text) => [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => Regex.Replace(line.Trim(), " +", " "))];

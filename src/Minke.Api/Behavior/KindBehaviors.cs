@@ -6,7 +6,6 @@ public static class KindBehaviors
     private static readonly KindBehavior[] All =
     [
         new NamespaceKind(),
-        new CertificateSigningRequestKind(),
         new ConfigMapKind(),
         new ControllerRevisionKind(),
         new CronJobKind(),
@@ -53,6 +52,12 @@ public static class KindBehaviors
         new CSIStorageCapacityKind(),
         new FlowSchemaKind(),
         new PriorityLevelConfigurationKind(),
+        new CertificateSigningRequestKind(),
+        new APIServiceKind(),
+        new ValidatingWebhookConfigurationKind(),
+        new MutatingWebhookConfigurationKind(),
+        new ValidatingAdmissionPolicyKind(),
+        new ValidatingAdmissionPolicyBindingKind(),
     ];
 
     private static readonly Dictionary<KindInfo, KindBehavior> ByKind = All.ToDictionary(behavior => behavior.Kind);

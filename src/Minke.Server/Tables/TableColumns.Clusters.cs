@@ -1,4 +1,6 @@
 using Minke.Api;
+using Minke.Api.Admissionregistration.V1;
+using Minke.Api.Apiregistration.V1;
 using Minke.Api.Certificates.V1;
 using Minke.Api.Flowcontrol.V1;
 using Minke.Api.Meta.V1;
@@ -123,6 +125,41 @@ internal static partial class TableColumns
             Text<PriorityLevelConfiguration>("QueueLengthLimit", one => NumberOrNone(one.Spec.Limited?.LimitResponse.Queuing?.QueueLengthLimit)),
             Age,
         ],
+        [MutatingWebhookConfiguration.KindInfo] = [Name, Number<MutatingWebhookConfiguration>("Webhooks", one => (long)one.Webhooks.Count), Age],
+        [ValidatingWebhookConfiguration.KindInfo] = [Name, Number<ValidatingWebhookConfiguration>("Webhooks", one => (long)one.Webhooks.Count), Age],
+        [ValidatingAdmissionPolicy.KindInfo] =
+        [
+            Name,
+            Number<ValidatingAdmissionPolicy>("Validations", one => (long)one.Spec.Validations.Count),
+            Text<ValidatingAdmissionPolicy>("ParamKind", one => one.Spec.ParamKind is { } kind ? $"{kind.ApiVersion}/{kind.Kind}" : Unset),
+            Age,
+        ],
+        [ValidatingAdmissionPolicyBinding.KindInfo] =
+        [
+            Name,
+            Text<ValidatingAdmissionPolicyBinding>("PolicyName", one => one.Spec.PolicyName),
+            Text<ValidatingAdmissionPolicyBinding>("ParamRef", one => one.Spec.ParamRef switch
+            {
+                null => Unset,
+                { Name.Length: > 0 } named => $"{Or(named.Namespace, "*")}/{named.Name}",
+                var selected => Selector(selected.Selector),
+            }),
+            Age,
+        ],
+        [APIService.KindInfo] =
+        [
+            Name,
+            Text<APIService>("Service", one => one.Spec.Service is { } service ? $"{service.Namespace}/{service.Name}" : "Local"),
+            Text<APIService>("Available", Availability),
+            Age,
+        ],
+    };
+
+    private static string Availability(APIService service) => service.Status.Conditions.FirstOrDefault(condition => condition.Type == APIServiceConditionType.Available) switch
+    {
+        null => "Unknown",
+        { Status: "True" } => "True",
+        var condition => $"{condition.Status} ({condition.Reason})",
     };
 
     private static object NumberOrNone(int? number) => number is { } value ? (long)value : None;
