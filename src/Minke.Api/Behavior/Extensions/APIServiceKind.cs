@@ -95,7 +95,6 @@ internal sealed class APIServiceKind : KindBehavior<APIService>
     private static IEnumerable<string> NameRule(string name, APIServiceSpec spec)
     {
         var wanted = $"{spec.Version}.{spec.Group}";
-        var wrong = Names.PathSegment(name).ToList();
-        return wrong.Count > 0 ? wrong : name == wanted ? [] : [$"must be `spec.version+\".\"+spec.group`: {FieldErrors.Quote(wanted)}"];
+        return Names.PathSegment(name).Concat(name == wanted || name.AsSpan().ContainsAny('/', '%') ? [] : [$"must be `spec.version+\".\"+spec.group`: {FieldErrors.Quote(wanted)}"]);
     }
 }
