@@ -1,4 +1,3 @@
-using Minke.Api.Admissionregistration.V1;
 using Minke.Api.Apiregistration.V1;
 using Minke.Api.Apps.V1;
 using Minke.Api.Batch.V1;
@@ -27,10 +26,6 @@ public static class KindSupport
         [StatefulSet.KindInfo] = "no controller makes pods of it",
         [Core.V1.ReplicationController.KindInfo] = "no controller makes pods of it",
         [APIService.KindInfo] = "requests are not passed on to other servers",
-        [MutatingWebhookConfiguration.KindInfo] = "no webhook is called",
-        [ValidatingAdmissionPolicy.KindInfo] = "policies are not evaluated",
-        [ValidatingAdmissionPolicyBinding.KindInfo] = "policies are not evaluated",
-        [ValidatingWebhookConfiguration.KindInfo] = "no webhook is called",
         [CSIDriver.KindInfo] = "no CSI driver is spoken to",
         [CSINode.KindInfo] = "no CSI driver is spoken to",
         [CSIStorageCapacity.KindInfo] = "no CSI driver is spoken to",
