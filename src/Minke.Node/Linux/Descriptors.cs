@@ -9,6 +9,7 @@ internal static partial class Descriptors
     private const int O_RDONLY = 0;
     private const int O_WRONLY = 1;
     private const int O_RDWR = 2;
+    private const int O_NOCTTY = 0x100;
     private const int O_NONBLOCK = 0x800;
     private const int O_CLOEXEC = 0x80000;
     private const int F_SETFL = 4;
@@ -26,6 +27,9 @@ internal static partial class Descriptors
 
     /// <summary>Opens /dev/null or a FIFO for writing without waiting for a reader.</summary>
     public static SafeFileHandle OpenForWriting(string path) => Open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+    /// <summary>Opens a terminal without making it ours.</summary>
+    public static SafeFileHandle OpenTerminal(string path) => Open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 
     public static SafeFileHandle OpenReadWrite(string path) => Open(path, O_RDWR | O_CLOEXEC);
 

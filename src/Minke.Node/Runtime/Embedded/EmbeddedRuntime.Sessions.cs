@@ -1,3 +1,5 @@
+using Minke.Node.Linux;
+
 namespace Minke.Node.Runtime.Embedded;
 
 /// <content>Commands in containers, attaching, port forwarding, resources and statistics.</content>
@@ -74,11 +76,28 @@ public sealed partial class EmbeddedRuntime
         {
             return await _lanes.RunAsync(() => new AttachSession(
                 _conmon.ConnectAttach(container), _poller, entry.Record.Config, request, entry.Exited.Task, () => entry.Progress.ExitCode,
-                (width, height) => _lanes.RunAsync(() => _conmon.Resize(container, width, height))));
+                (width, height) => _lanes.RunAsync(() => ResizeTerminal(entry.Progress.Pid, container, width, height))));
         }
         catch (IOException e)
         {
             throw new RuntimeException($"attach to container {container}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>
+    /// Tells the terminal itself, by the descriptor the container's process has it open with: of two sizes that reach conmon together it was
+    /// seen to lose one. conmon is told only when the process has closed its terminal.
+    /// </summary>
+    private void ResizeTerminal(int pid, ContainerId container, int width, int height)
+    {
+        try
+        {
+            using var terminal = Descriptors.OpenTerminal($"/proc/{pid}/fd/0");
+            Terminals.Resize(terminal, width, height);
+        }
+        catch (Exception e) when (e is IOException or LinuxException)
+        {
+            _conmon.Resize(container, width, height);
         }
     }
 
