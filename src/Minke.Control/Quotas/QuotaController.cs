@@ -10,17 +10,16 @@ namespace Minke.Control.Quotas;
 /// Keeps <c>status.hard</c> and <c>status.used</c> of ResourceQuotas true: admission charges, this counts. Follows only the kinds that some
 /// quota bounds, so a cluster without quotas costs nothing.
 /// </summary>
-public sealed partial class QuotaController : IReconciler
+public sealed class QuotaController : IReconciler
 {
     private const string CountPrefix = "count/";
     // Far longer than a write takes from its charge to the disk.
     private static readonly TimeSpan ChargeDelay = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
     private readonly IApiClient _api;
     private readonly IServedKinds _kinds;
     private readonly TimeProvider _time;
-    private readonly ILogger _logger;
+    private readonly KindFollower _follower;
     private readonly Informer<ResourceQuota> _quotas;
     private readonly ReconcileLoop _loop;
     private readonly ConcurrentDictionary<(string Group, string Plural), Task> _followed = new();
@@ -31,8 +30,9 @@ public sealed partial class QuotaController : IReconciler
     public QuotaController(IApiClient api, IServedKinds kinds, TimeProvider time, ILoggerFactory loggers)
     {
         (_api, _kinds, _time) = (api, kinds, time);
-        _logger = loggers.CreateLogger<QuotaController>();
-        _quotas = new Informer<ResourceQuota>(api, null, Selection.All, time, _logger);
+        var logger = loggers.CreateLogger<QuotaController>();
+        _follower = new(api, time, logger);
+        _quotas = new Informer<ResourceQuota>(api, null, Selection.All, time, logger);
         _loop = new("resource-quotas", this, time, loggers.CreateLogger<ReconcileLoop>());
         _quotas.OnChange(change =>
         {
@@ -110,44 +110,25 @@ public sealed partial class QuotaController : IReconciler
 
     private async Task FollowAsync(KindInfo kind, CancellationToken cancellationToken)
     {
-        string? position = null;
-        while (!cancellationToken.IsCancellationRequested)
-        {
-            try
+        var isServed = await _follower.RunAsync(
+            kind,
+            async () =>
             {
-                if (position is null)
-                {
-                    position = (await _api.ListAsync(kind, null, new(Fields: "metadata.name=-"), cancellationToken)).Metadata.ResourceVersion;
-                    foreach (var quota in _quotas.All)
-                        _loop.Enqueue(ObjectKey.Of(quota));
-                }
-                await foreach (var change in _api.WatchAsync(kind, null, Selection.All, position, cancellationToken))
-                {
-                    position = change.ResourceVersion;
-                    // A quota's own status is no reason to count quotas again.
-                    if (change.Object is { } value && (kind != ResourceQuota.KindInfo || change.Type != WatchEventType.Modified))
-                        Recount(value.Metadata.Namespace);
-                }
-            }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+                // Only the version is wanted: each quota lists its own namespace.
+                var list = await _api.ListAsync(kind, null, new(Fields: "metadata.name=-"), cancellationToken);
+                foreach (var quota in _quotas.All)
+                    _loop.Enqueue(ObjectKey.Of(quota));
+                return list.Metadata.ResourceVersion;
+            },
+            (type, value) =>
             {
-                return;
-            }
-            catch (StatusException e) when (e.Code == 410)
-            {
-                position = null;
-            }
-            catch (StatusException e) when (e.Code == 404)
-            {
-                _followed.TryRemove((kind.Group, kind.Plural), out _);
-                return; // The kind is no longer served.
-            }
-            catch (StatusException e)
-            {
-                LogPostponed(kind.Plural, e.Message);
-                await Task.Delay(RetryDelay, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        }
+                // A quota's own status is no reason to count quotas again.
+                if (kind != ResourceQuota.KindInfo || type != WatchEventType.Modified)
+                    Recount(value.Metadata.Namespace);
+            },
+            cancellationToken);
+        if (!isServed)
+            _followed.TryRemove((kind.Group, kind.Plural), out _);
     }
 
     private void Recount(string @namespace)
@@ -155,7 +136,4 @@ public sealed partial class QuotaController : IReconciler
         foreach (var quota in _quotas.All.Where(quota => quota.Metadata.Namespace == @namespace))
             _loop.Enqueue(ObjectKey.Of(quota));
     }
-
-    [LoggerMessage(LogLevel.Warning, "Quotas of {Kind} are not counted for now: {Reason}")]
-    private partial void LogPostponed(string kind, string reason);
 }

@@ -50,6 +50,27 @@ public sealed class AuditTests : IDisposable
     }
 
     [Fact]
+    public async Task Pod_security_annotates_events()
+    {
+        var events = await RecordAsync("""
+            apiVersion: audit.k8s.io/v1
+            kind: Policy
+            omitStages: [RequestReceived]
+            rules:
+            - {level: Metadata, resources: [{group: "", resources: [pods]}]}
+            - {level: None}
+            """, async server =>
+        {
+            (await server.PatchAsync("/api/v1/namespaces/default", """{"metadata":{"labels":{"pod-security.kubernetes.io/audit":"baseline"}}}""")).Expect(200);
+            (await server.PostAsync("/api/v1/namespaces/default/pods", """{"metadata":{"name":"p"},"spec":{"hostNetwork":true,"containers":[{"name":"c","image":"i"}]}}""")).Expect(201);
+        });
+        var annotations = Assert.Single(events)["annotations"]!;
+        Assert.Equal("privileged:latest", annotations["pod-security.kubernetes.io/enforce-policy"]!.ToString());
+        Assert.Equal("would violate PodSecurity \"baseline:latest\": host namespaces (hostNetwork=true)",
+            annotations["pod-security.kubernetes.io/audit-violations"]!.ToString());
+    }
+
+    [Fact]
     public async Task An_event_says_who_did_what_to_which_object_and_how_it_ended()
     {
         var events = await RecordAsync("""

@@ -156,7 +156,7 @@ public sealed class ConversionTests
     public async Task A_webhook_that_hangs_holds_up_nobody_but_who_asked()
     {
         await using var webhook = await WebhookServer.StartAsync();
-        var clock = new ManualClock();
+        var clock = new Minke.TestSupport.ManualTime(DateTimeOffset.UtcNow);
         await using var server = await TestServer.StartAsync(clock);
         await server.EstablishAsync(TwoVersions(Conversion(webhook)));
         (await server.PostAsync(V1, Item("v1", "a", """{"size":1}"""))).Expect(201);

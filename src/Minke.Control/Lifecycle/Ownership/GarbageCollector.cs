@@ -16,11 +16,10 @@ public sealed partial class GarbageCollector : IReconciler
     // Events have no owners, come in floods and expire by themselves.
     private const string Events = "events";
     private const int Workers = 4;
-    private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
     private readonly IApiClient _api;
     private readonly IServedKinds _kinds;
-    private readonly TimeProvider _time;
+    private readonly KindFollower _follower;
     private readonly ILogger _logger;
     private readonly OwnerGraph _graph = new();
     private readonly ReconcileLoop _loop;
@@ -31,8 +30,9 @@ public sealed partial class GarbageCollector : IReconciler
     /// <param name="loggers">Where it logs.</param>
     public GarbageCollector(IApiClient api, IServedKinds kinds, TimeProvider time, ILoggerFactory loggers)
     {
-        (_api, _kinds, _time) = (api, kinds, time);
+        (_api, _kinds) = (api, kinds);
         _logger = loggers.CreateLogger<GarbageCollector>();
+        _follower = new(api, time, _logger);
         _loop = new("garbage-collector", this, time, loggers.CreateLogger<ReconcileLoop>(), Workers);
     }
 
@@ -89,43 +89,18 @@ public sealed partial class GarbageCollector : IReconciler
 
     private async Task FollowAsync(KindInfo kind, CancellationToken cancellationToken)
     {
-        string? position = null;
-        while (!cancellationToken.IsCancellationRequested)
-        {
-            try
+        var isServed = await _follower.RunAsync(
+            kind,
+            async () =>
             {
-                if (position is null)
-                {
-                    var list = await _api.ListAsync(kind, null, Selection.All, cancellationToken);
-                    Look(_graph.Replace(kind, list.Items));
-                    position = list.Metadata.ResourceVersion;
-                }
-                await foreach (var change in _api.WatchAsync(kind, null, Selection.All, position, cancellationToken))
-                {
-                    if (change.Object is { } value)
-                        Look(change.Type == WatchEventType.Deleted ? _graph.Forget(value.Metadata.Uid) : _graph.Observe(OwnedObject.Of(kind, value)));
-                    position = change.ResourceVersion;
-                }
-            }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (StatusException e) when (e.Code == 410)
-            {
-                position = null;
-            }
-            catch (StatusException e) when (e.Code == 404)
-            {
-                Look(_graph.Replace(kind, []));
-                return; // The kind is no longer served.
-            }
-            catch (StatusException e)
-            {
-                LogPostponed(kind.Plural, e.Message);
-                await Task.Delay(RetryDelay, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        }
+                var list = await _api.ListAsync(kind, null, Selection.All, cancellationToken);
+                Look(_graph.Replace(kind, list.Items));
+                return list.Metadata.ResourceVersion;
+            },
+            (type, value) => Look(type == WatchEventType.Deleted ? _graph.Forget(value.Metadata.Uid) : _graph.Observe(OwnedObject.Of(kind, value))),
+            cancellationToken);
+        if (!isServed)
+            Look(_graph.Replace(kind, []));
     }
 
     private void Look(IEnumerable<string> uids)
@@ -275,7 +250,4 @@ public sealed partial class GarbageCollector : IReconciler
 
     [LoggerMessage(LogLevel.Information, "Deleting {Kind} {Key}: its owners are gone or wait for it ({Policy})")]
     private partial void LogDeleted(string kind, ObjectKey key, string policy);
-
-    [LoggerMessage(LogLevel.Warning, "The owners of {Kind} are not followed for now: {Reason}")]
-    private partial void LogPostponed(string kind, string reason);
 }

@@ -10,11 +10,12 @@ using Minke.Store;
 namespace Minke.Server.Admission.PodSecurity;
 
 /// <summary>
-/// The Pod Security Standards as labels of a namespace ask for them: enforced on pods; warned of on pods and on whatever has a template
-/// of them. Upstream: k8s.io/pod-security-admission, KEP-2579.
+/// The Pod Security Standards as labels of a namespace ask for them: enforced on pods; warned of and put into the audit log for
+/// pods and whatever has a template of them. Upstream: k8s.io/pod-security-admission, KEP-2579.
 /// </summary>
 internal sealed class PodSecurityAdmission(IStateStore store, ResourceCatalog catalog) : IAdmission
 {
+    private const string AuditPrefix = "pod-security.kubernetes.io/";
     private const int MaxPodsToCheck = 3000;
 
     private readonly Resource _namespaces = catalog.Find(Namespace.KindInfo)!;
@@ -51,6 +52,10 @@ internal sealed class PodSecurityAdmission(IStateStore store, ResourceCatalog ca
         var policy = NamespacePolicy.Of(labels, new FieldErrors());
         if (isPod ? policy.IsOpen : policy.HasNothingToTell)
             return;
+        if (isPod)
+            request.Context.Audit?.Annotate(AuditPrefix + "enforce-policy", policy.Enforce.ToString());
+        if (SecurityChecks.Evaluate(policy.Audit, metadata, spec) is { Count: > 0 } audited)
+            request.Context.Audit?.Annotate(AuditPrefix + "audit-violations", $"would violate PodSecurity \"{policy.Audit}\": {string.Join(", ", audited)}");
         if (isPod && SecurityChecks.Evaluate(policy.Enforce, metadata, spec) is { Count: > 0 } violations)
             throw request.Forbidden($"violates PodSecurity \"{policy.Enforce}\": {string.Join(", ", violations)}");
         if (SecurityChecks.Evaluate(policy.Warn, metadata, spec) is { Count: > 0 } warned)
