@@ -31,6 +31,11 @@ public abstract class KindBehavior
     /// <summary>Metadata included. <paramref name="old"/> is null on create.</summary>
     public abstract void Validate(IKubeObject value, IKubeObject? old, FieldErrors errors);
 
+    /// <summary>Of an update of status. Kinds of upstream's extension servers let finalizers be without a domain.</summary>
+    public virtual void ValidateStatusMetadata(ObjectMeta metadata, ObjectMeta old, FieldErrors errors) =>
+        ObjectMetaRules.ValidateUpdate(metadata, old, errors);
+
+    /// <summary>Metadata not included.</summary>
     public abstract void ValidateStatus(IKubeObject value, IKubeObject old, FieldErrors errors);
 
     /// <summary>Of a subresource that changes the object and is neither main nor status: <c>ephemeralcontainers</c>, <c>finalize</c>.</summary>

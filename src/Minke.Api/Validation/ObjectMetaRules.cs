@@ -7,9 +7,14 @@ namespace Minke.Api;
 /// <summary>How a kind's names look: the rule upstream's strategy hands to ValidateObjectMeta.</summary>
 public delegate IEnumerable<string> NameRule(string name);
 
-/// <summary>Metadata, as ValidateObjectMeta and ValidateObjectMetaUpdate judge it.</summary>
+/// <summary>
+/// Metadata, as ValidateObjectMeta and ValidateObjectMetaUpdate judge it. Upstream has two pairs of them: that of its machinery (here
+/// generic), which holds for custom objects and the kinds of its extension servers, and that of its core, which also wants finalizers to
+/// have a domain.
+/// </summary>
 public static class ObjectMetaRules
 {
+    private const string Root = "metadata";
     private const int MaxAnnotationBytes = 256 * 1024;
     private const int MaxManagerBytes = 128;
     private const int MaxManagerSubresourceBytes = 256;
@@ -17,7 +22,18 @@ public static class ObjectMetaRules
 
     public static void Validate(ObjectMeta metadata, bool isNamespaced, NameRule nameRule, FieldErrors errors)
     {
-        FieldPath path = "metadata";
+        ValidateGeneric(metadata, isNamespaced, nameRule, Root, errors);
+        FinalizersAreQualified(metadata.Finalizers, errors);
+    }
+
+    public static void ValidateUpdate(ObjectMeta metadata, ObjectMeta old, FieldErrors errors)
+    {
+        ValidateGenericUpdate(metadata, old, errors);
+        FinalizersAreQualified(metadata.Finalizers, errors);
+    }
+
+    public static void ValidateGeneric(ObjectMeta metadata, bool isNamespaced, NameRule nameRule, FieldPath path, FieldErrors errors)
+    {
         if (metadata.GenerateName.Length > 0)
         {
             // The suffix will follow, so a trailing dash is no mistake.
@@ -49,12 +65,12 @@ public static class ObjectMetaRules
         {
             errors.Forbidden(path.Child("namespace"), "not allowed on this type");
         }
-        ValidateAccessories(metadata, errors);
+        ValidateAccessories(metadata, path, errors);
     }
 
-    public static void ValidateUpdate(ObjectMeta metadata, ObjectMeta old, FieldErrors errors)
+    public static void ValidateGenericUpdate(ObjectMeta metadata, ObjectMeta old, FieldErrors errors)
     {
-        FieldPath path = "metadata";
+        FieldPath path = Root;
         foreach (var finalizer in metadata.Finalizers)
         {
             if (old.DeletionTimestamp is not null && !old.Finalizers.Contains(finalizer))
@@ -75,7 +91,7 @@ public static class ObjectMetaRules
         Immutable(metadata.CreationTimestamp, old.CreationTimestamp, path.Child("creationTimestamp"), errors);
         Immutable(metadata.DeletionTimestamp, old.DeletionTimestamp, path.Child("deletionTimestamp"), errors);
         Immutable(metadata.DeletionGracePeriodSeconds, old.DeletionGracePeriodSeconds, path.Child("deletionGracePeriodSeconds"), errors);
-        ValidateAccessories(metadata, errors);
+        ValidateAccessories(metadata, path, errors);
     }
 
     public static void Labels(ApiMap<string> labels, FieldPath path, FieldErrors errors)
@@ -110,9 +126,8 @@ public static class ObjectMetaRules
             errors.TooLong(path, MaxAnnotationBytes);
     }
 
-    private static void ValidateAccessories(ObjectMeta metadata, FieldErrors errors)
+    private static void ValidateAccessories(ObjectMeta metadata, FieldPath path, FieldErrors errors)
     {
-        FieldPath path = "metadata";
         if (metadata.Generation < 0)
             errors.Invalid(path.Child("generation"), metadata.Generation, "must be greater than or equal to 0");
         Labels(metadata.Labels, path.Child("labels"), errors);
@@ -137,8 +152,12 @@ public static class ObjectMetaRules
             if (Encoding.UTF8.GetByteCount(entry.Subresource) > MaxManagerSubresourceBytes)
                 errors.TooLong(path.Child("managedFields").Index(i).Child("subresource"), MaxManagerSubresourceBytes);
         }
-        for (var i = 0; i < metadata.Finalizers.Count; i++)
-            FinalizerIsQualified(metadata.Finalizers[i], path.Child("finalizers").Index(i), errors);
+    }
+
+    private static void FinalizersAreQualified(ApiList<string> finalizers, FieldErrors errors)
+    {
+        for (var i = 0; i < finalizers.Count; i++)
+            FinalizerIsQualified(finalizers[i], new FieldPath(Root).Child("finalizers").Index(i), errors);
     }
 
     private static void OwnerReferences(ApiList<OwnerReference> owners, FieldPath path, FieldErrors errors)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Minke.Api;
+using Minke.Api.Meta.V1;
 using Minke.Server.CustomResources.Schemas;
 
 namespace Minke.Server.CustomResources;
@@ -35,9 +36,9 @@ internal sealed class CustomBehavior(CustomVersion version) : KindBehavior
         var tree = custom.WholeTree();
         var before = (old as CustomObject)?.WholeTree();
         if (old is null)
-            CustomMetadata.Validate(value.Metadata, version.Definition.IsNamespaced, Names.Dns1123Subdomain, "metadata", errors);
+            ObjectMetaRules.ValidateGeneric(value.Metadata, version.Definition.IsNamespaced, Names.Dns1123Subdomain, "metadata", errors);
         else
-            CustomMetadata.ValidateUpdate(value.Metadata, old.Metadata, errors);
+            ObjectMetaRules.ValidateGenericUpdate(value.Metadata, old.Metadata, errors);
         SchemaValidator.ValidateUpdate(tree, before, before is not null, version.Schema, errors);
         ValidateCount(tree, version.Scale?.SpecReplicasPath, errors);
         ValidateScaleStatus(tree, errors);
@@ -45,6 +46,9 @@ internal sealed class CustomBehavior(CustomVersion version) : KindBehavior
         ValidateLists(tree, before, errors);
         ValidateRules(custom, tree, before, errors);
     }
+
+    public override void ValidateStatusMetadata(ObjectMeta metadata, ObjectMeta old, FieldErrors errors) =>
+        ObjectMetaRules.ValidateGenericUpdate(metadata, old, errors);
 
     public override void ValidateStatus(IKubeObject value, IKubeObject old, FieldErrors errors)
     {

@@ -1,5 +1,6 @@
 using Minke.Api;
 using Minke.Api.Apiextensions.V1;
+using Minke.Api.Meta.V1;
 
 namespace Minke.Server.CustomResources;
 
@@ -23,6 +24,7 @@ internal sealed class DefinitionBehavior(KindBehavior inner) : KindBehavior
             DefinitionChecks.Validate((CustomResourceDefinition)value, (CustomResourceDefinition?)old, errors);
     }
 
+    public override void ValidateStatusMetadata(ObjectMeta metadata, ObjectMeta old, FieldErrors errors) => inner.ValidateStatusMetadata(metadata, old, errors);
     public override void ValidateStatus(IKubeObject value, IKubeObject old, FieldErrors errors) => inner.ValidateStatus(value, old, errors);
 
     public override void ValidateSubresource(string subresource, IKubeObject value, IKubeObject old, FieldErrors errors) =>

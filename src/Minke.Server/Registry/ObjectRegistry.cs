@@ -312,7 +312,7 @@ internal sealed partial class ObjectRegistry(
         {
             value = behavior.PrepareForStatusUpdate(value, old);
             var errors = new FieldErrors();
-            ObjectMetaRules.ValidateUpdate(value.Metadata, before, errors);
+            behavior.ValidateStatusMetadata(value.Metadata, before, errors);
             behavior.ValidateStatus(value, old, errors);
             ThrowIfAny(resource, value, errors);
             return value;

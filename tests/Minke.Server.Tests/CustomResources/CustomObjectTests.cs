@@ -154,6 +154,18 @@ public sealed class CustomObjectTests
     }
 
     [Fact]
+    public async Task A_finalizer_without_a_domain_is_warned_of_and_holds_up_no_status()
+    {
+        await using var server = await TestServer.StartAsync();
+        await server.EstablishAsync(Definitions.CronTab("""{"type":"object"}""", """{"type":"object","properties":{"replicas":{"type":"integer"}}}""", ""","subresources":{"status":{}}"""));
+        (await server.PostAsync(Definitions.Items, Definitions.Item("a", "{}"))).Expect(201);
+        var kept = (await server.PatchAsync(Definitions.Items + "/a", """{"metadata":{"finalizers":["op.example.com"]}}""")).Expect(200);
+        Assert.Contains("prefer a domain-qualified finalizer name", kept.Warnings[0], StringComparison.Ordinal);
+        var status = (await server.PatchAsync(Definitions.Items + "/a/status", """{"status":{"replicas":1}}""")).Expect(200);
+        Assert.Equal("""{"replicas":1}""", status.Json["status"]!.ToJsonString());
+    }
+
+    [Fact]
     public async Task Status_is_apart_where_the_definition_says_so()
     {
         await using var server = await TestServer.StartAsync();

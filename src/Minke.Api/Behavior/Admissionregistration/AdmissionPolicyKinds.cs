@@ -1,4 +1,5 @@
 using Minke.Api.Admissionregistration.V1;
+using Minke.Api.Meta.V1;
 
 namespace Minke.Api;
 
@@ -19,10 +20,13 @@ internal sealed class ValidatingAdmissionPolicyKind : KindBehavior<ValidatingAdm
     public override void Validate(ValidatingAdmissionPolicy value, ValidatingAdmissionPolicy? old, FieldErrors errors)
     {
         if (old is not null)
-            ObjectMetaRules.ValidateUpdate(value.Metadata, old.Metadata, errors);
-        ObjectMetaRules.Validate(value.Metadata, isNamespaced: false, Names.Dns1123Subdomain, errors);
+            ObjectMetaRules.ValidateGenericUpdate(value.Metadata, old.Metadata, errors);
+        ObjectMetaRules.ValidateGeneric(value.Metadata, isNamespaced: false, Names.Dns1123Subdomain, "metadata", errors);
         AdmissionPolicyRules.ValidatePolicy(value, old, "spec", errors);
     }
+
+    public override void ValidateStatusMetadata(ObjectMeta metadata, ObjectMeta old, FieldErrors errors) =>
+        ObjectMetaRules.ValidateGenericUpdate(metadata, old, errors);
 
     public override void ValidateStatus(ValidatingAdmissionPolicy value, ValidatingAdmissionPolicy old, FieldErrors errors)
     {
@@ -49,8 +53,8 @@ internal sealed class ValidatingAdmissionPolicyBindingKind : KindBehavior<Valida
     public override void Validate(ValidatingAdmissionPolicyBinding value, ValidatingAdmissionPolicyBinding? old, FieldErrors errors)
     {
         if (old is not null)
-            ObjectMetaRules.ValidateUpdate(value.Metadata, old.Metadata, errors);
-        ObjectMetaRules.Validate(value.Metadata, isNamespaced: false, Names.Dns1123Subdomain, errors);
+            ObjectMetaRules.ValidateGenericUpdate(value.Metadata, old.Metadata, errors);
+        ObjectMetaRules.ValidateGeneric(value.Metadata, isNamespaced: false, Names.Dns1123Subdomain, "metadata", errors);
         AdmissionPolicyRules.ValidateBinding(value.Spec, "spec", errors);
     }
 }

@@ -15,8 +15,8 @@ internal sealed class ValidatingWebhookConfigurationKind : KindBehavior<Validati
     public override void Validate(ValidatingWebhookConfiguration value, ValidatingWebhookConfiguration? old, FieldErrors errors)
     {
         if (old is not null)
-            ObjectMetaRules.ValidateUpdate(value.Metadata, old.Metadata, errors);
-        ObjectMetaRules.Validate(value.Metadata, isNamespaced: false, Names.Dns1123Subdomain, errors);
+            ObjectMetaRules.ValidateGenericUpdate(value.Metadata, old.Metadata, errors);
+        ObjectMetaRules.ValidateGeneric(value.Metadata, isNamespaced: false, Names.Dns1123Subdomain, "metadata", errors);
         AdmissionHookRules.Validate([.. value.Webhooks.Select(AdmissionHook.Of)], old is null ? null : [.. old.Webhooks.Select(AdmissionHook.Of)], errors);
     }
 }
@@ -34,8 +34,8 @@ internal sealed class MutatingWebhookConfigurationKind : KindBehavior<MutatingWe
     public override void Validate(MutatingWebhookConfiguration value, MutatingWebhookConfiguration? old, FieldErrors errors)
     {
         if (old is not null)
-            ObjectMetaRules.ValidateUpdate(value.Metadata, old.Metadata, errors);
-        ObjectMetaRules.Validate(value.Metadata, isNamespaced: false, Names.Dns1123Subdomain, errors);
+            ObjectMetaRules.ValidateGenericUpdate(value.Metadata, old.Metadata, errors);
+        ObjectMetaRules.ValidateGeneric(value.Metadata, isNamespaced: false, Names.Dns1123Subdomain, "metadata", errors);
         AdmissionHookRules.Validate([.. value.Webhooks.Select(AdmissionHook.Of)], old is null ? null : [.. old.Webhooks.Select(AdmissionHook.Of)], errors);
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Minke.Api.Apiregistration.V1;
+using Minke.Api.Meta.V1;
 
 namespace Minke.Api;
 
@@ -46,9 +47,9 @@ internal sealed class APIServiceKind : KindBehavior<APIService>
     public override void Validate(APIService value, APIService? old, FieldErrors errors)
     {
         if (old is not null)
-            ObjectMetaRules.ValidateUpdate(value.Metadata, old.Metadata, errors);
+            ObjectMetaRules.ValidateGenericUpdate(value.Metadata, old.Metadata, errors);
         var spec = value.Spec;
-        ObjectMetaRules.Validate(value.Metadata, isNamespaced: false, name => NameRule(name, spec), errors);
+        ObjectMetaRules.ValidateGeneric(value.Metadata, isNamespaced: false, name => NameRule(name, spec), "metadata", errors);
         if (spec.Group.Length == 0 && spec.Version != "v1")
             errors.Required("spec.group", "only v1 may have an empty group and it better be legacy kube");
         if (spec.Group.Length > 0)
@@ -63,6 +64,9 @@ internal sealed class APIServiceKind : KindBehavior<APIService>
         else
             ValidateLocal(spec, errors);
     }
+
+    public override void ValidateStatusMetadata(ObjectMeta metadata, ObjectMeta old, FieldErrors errors) =>
+        ObjectMetaRules.ValidateGenericUpdate(metadata, old, errors);
 
     public override void ValidateStatus(APIService value, APIService old, FieldErrors errors)
     {

@@ -1,4 +1,5 @@
 using Minke.Api.Apiextensions.V1;
+using Minke.Api.Meta.V1;
 
 namespace Minke.Api;
 
@@ -35,9 +36,9 @@ internal sealed class CustomResourceDefinitionKind : KindBehavior<CustomResource
     public override void Validate(CustomResourceDefinition definition, CustomResourceDefinition? old, FieldErrors errors)
     {
         if (old is null)
-            ObjectMetaRules.Validate(definition.Metadata, isNamespaced: false, name => NameRule(name, definition.Spec), errors);
+            ObjectMetaRules.ValidateGeneric(definition.Metadata, isNamespaced: false, name => NameRule(name, definition.Spec), "metadata", errors);
         else
-            ObjectMetaRules.ValidateUpdate(definition.Metadata, old.Metadata, errors);
+            ObjectMetaRules.ValidateGenericUpdate(definition.Metadata, old.Metadata, errors);
         DefinitionRules.ValidateSpec(definition.Spec, old, errors);
         DefinitionRules.ValidateNames(definition.Status.AcceptedNames, "status.acceptedNames", errors);
         DefinitionRules.ValidateStoredVersions(definition, errors);
@@ -48,6 +49,9 @@ internal sealed class CustomResourceDefinitionKind : KindBehavior<CustomResource
                 "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead");
         }
     }
+
+    public override void ValidateStatusMetadata(ObjectMeta metadata, ObjectMeta old, FieldErrors errors) =>
+        ObjectMetaRules.ValidateGenericUpdate(metadata, old, errors);
 
     public override void ValidateStatus(CustomResourceDefinition definition, CustomResourceDefinition old, FieldErrors errors) =>
         DefinitionRules.ValidateNames(definition.Status.AcceptedNames, "status.acceptedNames", errors);

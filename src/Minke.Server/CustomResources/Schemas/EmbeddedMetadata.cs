@@ -126,7 +126,7 @@ internal static class EmbeddedMetadata
             var metadata = Read(member, null);
             if (metadata.Name.Length == 0)
                 metadata = metadata with { Name = "fakename" }; // A template's name comes later.
-            CustomMetadata.Validate(metadata, metadata.Namespace.Length > 0, Names.PathSegment, path, errors);
+            ObjectMetaRules.ValidateGeneric(metadata, metadata.Namespace.Length > 0, Names.PathSegment, path, errors);
         }
         catch (JsonReadException e)
         {
