@@ -2,6 +2,8 @@ namespace Minke.Server.Tests;
 
 public sealed class DiscoveryTests
 {
+    private const string Aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+
     [Fact]
     public async Task Groups_and_resources_are_listed_in_both_forms()
     {
@@ -14,11 +16,57 @@ public sealed class DiscoveryTests
         Assert.Equal("PodExecOptions", resources.Single(one => one!["name"]!.GetValue<string>() == "pods/exec")!["kind"]!.GetValue<string>());
         Assert.DoesNotContain("pods/resize", resources.Select(one => one!["name"]!.GetValue<string>()));
 
-        var aggregated = (await server.GetAsync("/api", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json")).Expect(200);
+        var aggregated = (await server.GetAsync("/api", Aggregated)).Expect(200);
         Assert.Equal("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList", aggregated.ContentType.Replace(" ", "", StringComparison.Ordinal));
         Assert.Equal("APIGroupDiscoveryList", aggregated.Json["kind"]!.GetValue<string>());
         (await server.GetAsync("/apis/nope.example.com/v1")).Expect(404);
         (await server.GetAsync("/api/v1/nopes")).Expect(404);
+    }
+
+    [Fact]
+    public async Task Groups_are_in_upstreams_order_and_core_has_no_version_of_its_own()
+    {
+        await using var server = await TestServer.StartAsync();
+        string[] expected =
+        [
+            "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch", "certificates.k8s.io",
+            "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "storage.k8s.io", "admissionregistration.k8s.io", "apiextensions.k8s.io",
+            "scheduling.k8s.io", "coordination.k8s.io", "node.k8s.io", "discovery.k8s.io", "flowcontrol.apiserver.k8s.io", "metrics.k8s.io",
+        ];
+        Assert.Equal(expected, (await server.GetAsync("/apis")).Expect(200).Json["groups"]!.AsArray().Select(group => group!["name"]!.GetValue<string>()));
+        Assert.Equal(expected, (await server.GetAsync("/apis", Aggregated)).Expect(200).Json["items"]!.AsArray().Select(group => group!["metadata"]!["name"]!.GetValue<string>()));
+        foreach (var path in new[] { "/api", "/api/v1" })
+            Assert.Null((await server.GetAsync(path)).Expect(200).Json["apiVersion"]);
+        Assert.Equal("v1", (await server.GetAsync("/apis/apps/v1")).Expect(200).Json["apiVersion"]!.GetValue<string>());
+    }
+
+    // As kubernetes/kubernetes has them in api/discovery.
+    [Theory]
+    [InlineData("/api/v1", "configmaps", "qFsyl6wFWjQ=")]
+    [InlineData("/api/v1", "bindings", null)]
+    [InlineData("/api/v1", "pods/status", null)]
+    [InlineData("/apis/events.k8s.io/v1", "events", "r2yiGXH7wu8=")]
+    [InlineData("/apis/autoscaling/v1", "horizontalpodautoscalers", "qwQve8ut294=")]
+    [InlineData("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions", "jfWCUB31mvA=")]
+    [InlineData("/apis/flowcontrol.apiserver.k8s.io/v1", "flowschemas", "GJVAJZSZBIw=")]
+    public async Task A_resource_tells_its_storage_version_by_a_hash(string path, string resource, string? hash)
+    {
+        await using var server = await TestServer.StartAsync();
+        var all = (await server.GetAsync(path)).Expect(200).Json["resources"]!.AsArray();
+        Assert.Equal(hash, all.Single(one => one!["name"]!.GetValue<string>() == resource)!["storageVersionHash"]?.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task A_kind_of_the_resources_own_version_is_said_without_it()
+    {
+        await using var server = await TestServer.StartAsync();
+        var groups = (await server.GetAsync("/apis", Aggregated)).Expect(200).Json["items"]!.AsArray();
+        var deployments = groups.Single(group => group!["metadata"]!["name"]!.GetValue<string>() == "apps")!["versions"]![0]!["resources"]!.AsArray()
+            .Single(one => one!["resource"]!.GetValue<string>() == "deployments")!;
+        Assert.Equal("""{"group":"","version":"","kind":"Deployment"}""", deployments["responseKind"]!.ToJsonString());
+        Assert.Equal(
+            ["""{"group":"autoscaling","version":"v1","kind":"Scale"}""", """{"group":"","version":"","kind":"Deployment"}"""],
+            deployments["subresources"]!.AsArray().Select(sub => sub!["responseKind"]!.ToJsonString()));
     }
 
     [Fact]

@@ -43,6 +43,14 @@ internal sealed class NodeKind : KindBehavior<NodeObject>
 
     public override void ValidateStatus(NodeObject node, NodeObject old, FieldErrors errors) => ValidateUpdate(node, old, errors);
 
+    public override IEnumerable<string> Warnings(NodeObject node, NodeObject? old)
+    {
+        if (node.Spec.ConfigSource is not null)
+            yield return "spec.configSource: the feature is removed";
+        if (node.Spec.ExternalID.Length > 0)
+            yield return "spec.externalID: this field is deprecated, and is unused by Kubernetes";
+    }
+
     private static void ValidateUpdate(NodeObject node, NodeObject old, FieldErrors errors)
     {
         ObjectMetaRules.ValidateUpdate(node.Metadata, old.Metadata, errors);

@@ -6,15 +6,6 @@ namespace Minke.Api;
 /// <summary>Upstream's own warnings about a pod: what is legal but surely not meant, or old. (pkg/api/pod/warnings.go)</summary>
 internal static class PodWarnings
 {
-    private static readonly Dictionary<string, string> OldNodeLabels = new(StringComparer.Ordinal)
-    {
-        ["beta.kubernetes.io/arch"] = "deprecated since v1.14; use \"kubernetes.io/arch\" instead",
-        ["beta.kubernetes.io/os"] = "deprecated since v1.14; use \"kubernetes.io/os\" instead",
-        ["failure-domain.beta.kubernetes.io/region"] = "deprecated since v1.17; use \"topology.kubernetes.io/region\" instead",
-        ["failure-domain.beta.kubernetes.io/zone"] = "deprecated since v1.17; use \"topology.kubernetes.io/zone\" instead",
-        ["beta.kubernetes.io/instance-type"] = "deprecated since v1.17; use \"node.kubernetes.io/instance-type\" instead",
-    };
-
     private static readonly string[] CountedInBytes = ["memory", "ephemeral-storage"];
 
     private static readonly (string Key, string Message)[] OldAnnotations =
@@ -82,7 +73,7 @@ internal static class PodWarnings
     {
         foreach (var (key, _) in spec.NodeSelector)
         {
-            if (OldNodeLabels.TryGetValue(key, out var message))
+            if (DeprecatedLabels.Replacement(key) is { } message)
                 yield return $"{path.Child("nodeSelector").Key(key)}: {message}";
         }
         var affinity = path.Child("affinity").Child("nodeAffinity");
@@ -101,7 +92,7 @@ internal static class PodWarnings
         for (var i = 0; i < spec.TopologySpreadConstraints.Count; i++)
         {
             var key = spec.TopologySpreadConstraints[i].TopologyKey;
-            if (OldNodeLabels.TryGetValue(key, out var message))
+            if (DeprecatedLabels.Replacement(key) is { } message)
                 yield return $"{path.Child("topologySpreadConstraints").Index(i).Child("topologyKey")}: {key} is {message}";
         }
         foreach (var (key, message) in OldAnnotations)
@@ -130,7 +121,7 @@ internal static class PodWarnings
         for (var i = 0; i < term.MatchExpressions.Count; i++)
         {
             var key = term.MatchExpressions[i].Key;
-            if (OldNodeLabels.TryGetValue(key, out var message))
+            if (DeprecatedLabels.Replacement(key) is { } message)
                 yield return $"{path.Child("matchExpressions").Index(i).Child("key")}: {key} is {message}";
         }
     }

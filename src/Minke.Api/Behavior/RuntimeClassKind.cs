@@ -23,4 +23,7 @@ internal sealed class RuntimeClassKind : KindBehavior<RuntimeClass>
         ObjectMetaRules.Labels(scheduling.NodeSelector, "scheduling.nodeSelector", errors);
         SchedulingRules.ValidateTolerations(scheduling.Tolerations, "scheduling.tolerations", errors);
     }
+
+    public override IEnumerable<string> Warnings(RuntimeClass value, RuntimeClass? old) =>
+        (value.Scheduling?.NodeSelector ?? default).Keys.Select(DeprecatedLabels.Replacement).OfType<string>().Select(message => $"scheduling.nodeSelector: {message}");
 }

@@ -66,6 +66,23 @@ internal static class ClaimRules
             errors.Invalid("volumeMode", claim.Spec.VolumeMode, "field is immutable");
     }
 
+    /// <summary>The capital is upstream's. (ValidatePersistentVolumeClaimStatusUpdate)</summary>
+    public static void ValidateStatus(PersistentVolumeClaim claim, FieldErrors errors)
+    {
+        if (claim.Metadata.ResourceVersion.Length == 0)
+            errors.Required("resourceVersion");
+        if (claim.Spec.AccessModes.IsEmpty)
+            errors.Required("Spec.accessModes");
+        foreach (var (path, amounts) in new (FieldPath, ApiMap<Quantity>)[] { ("status.capacity", claim.Status.Capacity), ("status.allocatedResources", claim.Status.AllocatedResources) })
+        {
+            foreach (var (name, amount) in amounts)
+            {
+                if (amount.Value < 0)
+                    errors.Invalid(path.Key(name), Math.Ceiling(amount.Value), "must be a valid resource quantity");
+            }
+        }
+    }
+
     public static IEnumerable<string> Warnings(PersistentVolumeClaimSpec spec, FieldPath path)
     {
         foreach (var (name, amounts) in new (string, ApiMap<Quantity>)[] { ("requests", spec.Resources.Requests), ("limits", spec.Resources.Limits) })

@@ -68,6 +68,15 @@ public static class ObjectMetaRules
         ValidateAccessories(metadata, path, errors);
     }
 
+    /// <summary>Metadata as a write of the status leaves it, for kinds that keep it from those who write that. (ResetObjectMetaForStatus)</summary>
+    public static ObjectMeta ForStatus(ObjectMeta metadata, ObjectMeta old) => metadata with
+    {
+        Labels = old.Labels,
+        Annotations = old.Annotations,
+        Finalizers = old.Finalizers,
+        OwnerReferences = old.OwnerReferences,
+    };
+
     public static void ValidateGenericUpdate(ObjectMeta metadata, ObjectMeta old, FieldErrors errors)
     {
         FieldPath path = Root;

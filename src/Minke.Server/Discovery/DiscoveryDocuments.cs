@@ -1,4 +1,6 @@
 using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 using Minke.Api;
 using Minke.Api.Apidiscovery.V2;
@@ -48,7 +50,7 @@ internal sealed class DiscoveryDocuments
                 await AggregatedAsync(http, isAggregated, Documents.Groups, Documents.GroupsTag);
                 return true;
             case ["api"]:
-                await PlainAsync(http, new APIVersions
+                await UnversionedAsync(http, new APIVersions
                 {
                     Versions = ["v1"],
                     ServerAddressByClientCIDRs = [new ServerAddressByClientCIDR { ClientCIDR = "0.0.0.0/0", ServerAddress = _address() }],
@@ -61,7 +63,7 @@ internal sealed class DiscoveryDocuments
                 await PlainAsync(http, Group(group));
                 return true;
             case ["api", var version] when Catalog.HasGroupVersion("", version):
-                await PlainAsync(http, Resources("", version));
+                await UnversionedAsync(http, Resources("", version));
                 return true;
             case ["apis", var group, var version] when group.Length > 0 && Catalog.HasGroupVersion(group, version):
                 await PlainAsync(http, Resources(group, version));
@@ -101,11 +103,18 @@ internal sealed class DiscoveryDocuments
     /// <param name="http">Of the request.</param>
     /// <param name="value">The document.</param>
     /// <param name="isPretty">Indented for everybody, as what upstream writes past its serializers.</param>
-    private static ValueTask PlainAsync(HttpContext http, IJsonWritable value, bool isPretty = false)
+    private static ValueTask PlainAsync(HttpContext http, IJsonWritable value, bool isPretty = false) => Responses.JsonAsync(http, 200, Json.Write(value), MediaOf(http, isPretty));
+
+    /// <summary>What is older than groups does not say its own version, as upstream.</summary>
+    private static ValueTask UnversionedAsync(HttpContext http, IJsonWritable value)
     {
-        var media = MediaType.Negotiate(http.Request.Headers.Accept.ToString());
-        return Responses.PlainAsync(http, 200, value, media with { Projection = Projection.None, IsPretty = isPretty || MediaType.IsForPeople(http.Request) });
+        var document = JsonNode.Parse(Json.Write(value))!.AsObject();
+        document.Remove("apiVersion");
+        return Responses.JsonAsync(http, 200, Encoding.UTF8.GetBytes(document.ToJsonString()), MediaOf(http, isPretty: false));
     }
+
+    private static MediaType MediaOf(HttpContext http, bool isPretty) =>
+        MediaType.Negotiate(http.Request.Headers.Accept.ToString()) with { Projection = Projection.None, IsPretty = isPretty || MediaType.IsForPeople(http.Request) };
 
     /// <summary>The content type of the aggregated form that was asked for first; empty when none was.</summary>
     private static string AggregatedAsked(HttpContext http)
@@ -169,6 +178,7 @@ internal sealed class DiscoveryDocuments
                 Verbs = Verbs(resource),
                 ShortNames = kind.ShortNames.ToApiList(),
                 Categories = kind.Categories.ToApiList(),
+                StorageVersionHash = StorageVersions.HashOf(resource),
             });
             foreach (var sub in Served(kind))
             {
@@ -206,27 +216,30 @@ internal sealed class DiscoveryDocuments
         }).ToApiList(),
     };
 
-    private static APIResourceDiscovery Aggregated(Resource resource) => Aggregated(resource.Kind) with { Verbs = Verbs(resource) };
-
-    private static APIResourceDiscovery Aggregated(KindInfo kind) => new()
+    private static APIResourceDiscovery Aggregated(Resource resource)
     {
-        Resource = kind.Plural,
-        ResponseKind = new() { Group = kind.Group, Version = kind.Version, Kind = kind.Kind },
-        Scope = kind.IsNamespaced ? "Namespaced" : "Cluster",
-        SingularResource = kind.Singular,
-        ShortNames = kind.ShortNames.ToApiList(),
-        Categories = kind.Categories.ToApiList(),
-        Subresources = Served(kind).OrderBy(sub => sub.Name, StringComparer.Ordinal).Select(sub =>
+        var kind = resource.Kind;
+        return new()
         {
-            var (group, version, name) = Body(kind, sub);
-            return new APISubresourceDiscovery
+            Resource = kind.Plural,
+            ResponseKind = ResponseKind(resource, kind.Group, kind.Version, kind.Kind),
+            Scope = kind.IsNamespaced ? "Namespaced" : "Cluster",
+            SingularResource = kind.Singular,
+            Verbs = Verbs(resource),
+            ShortNames = kind.ShortNames.ToApiList(),
+            Categories = kind.Categories.ToApiList(),
+            Subresources = Served(kind).OrderBy(sub => sub.Name, StringComparer.Ordinal).Select(sub =>
             {
-                Subresource = sub.Name,
-                ResponseKind = new() { Group = group, Version = version, Kind = name },
-                Verbs = sub.Verbs,
-            };
-        }).ToApiList(),
-    };
+                var (group, version, name) = Body(kind, sub);
+                return new APISubresourceDiscovery { Subresource = sub.Name, ResponseKind = ResponseKind(resource, group, version, name), Verbs = sub.Verbs };
+            }).ToApiList(),
+        };
+    }
+
+    /// <summary>As upstream: the group and version of what is built in are said only where they are not those of the resource.</summary>
+    private static GroupVersionKind ResponseKind(Resource resource, string group, string version, string kind) =>
+        resource.Custom is null && (group, version) == (resource.Kind.Group, resource.Kind.Version)
+            ? new() { Kind = kind } : new() { Group = group, Version = version, Kind = kind };
 
     /// <summary>Gated ones are off; proxy is served once there is something behind it.</summary>
     public static IEnumerable<SubresourceInfo> Served(KindInfo kind) => kind.Subresources.Where(sub => sub.Gate.Length == 0 && sub.Name != "proxy");

@@ -12,6 +12,11 @@ internal sealed class CatalogSnapshot
     {
         All = all;
         Kinds = [.. all.Select(resource => resource.Kind)];
+        Groups =
+        [
+            .. all.Select(resource => resource.Kind.Group).Where(group => group.Length > 0).Distinct(StringComparer.Ordinal)
+                .OrderByDescending(GroupPriorities.Of).ThenBy(group => group, StringComparer.Ordinal),
+        ];
         _byName = all.ToDictionary(resource => (resource.Kind.Group, resource.Kind.Version, resource.Kind.Plural));
         _byKind = all.ToDictionary(resource => resource.Kind);
     }
@@ -28,8 +33,8 @@ internal sealed class CatalogSnapshot
 
     public IEnumerable<Resource> Of(string group, string version) => All.Where(resource => resource.Kind.Group == group && resource.Kind.Version == version);
 
-    /// <summary>All but core, in order of appearance.</summary>
-    public IEnumerable<string> Groups => All.Select(resource => resource.Kind.Group).Where(group => group.Length > 0).Distinct(StringComparer.Ordinal);
+    /// <summary>All but core, the most important ones first.</summary>
+    public IReadOnlyList<string> Groups { get; }
 
     public IEnumerable<(string Group, string Version)> GroupVersions => All.Select(resource => (resource.Kind.Group, resource.Kind.Version)).Distinct();
 

@@ -34,6 +34,29 @@ internal static class Cases
         return (value, errors);
     }
 
+    /// <summary>
+    /// The whole message that refuses what a case gives, empty when nothing does: its object, or what its <c>update</c> or <c>status</c>
+    /// makes of that.
+    /// </summary>
+    public static string Judge(JsonObject one)
+    {
+        var kind = Kinds.Find(one["apiVersion"]?.GetValue<string>() ?? "v1", one["kind"]!.GetValue<string>())!;
+        var behavior = KindBehaviors.For(kind);
+        var (value, errors) = Create(kind, one["given"]!);
+        if ((one["update"] ?? one["status"]) is { } change)
+        {
+            Assert.Empty(errors);
+            var old = value.WithMetadata(value.Metadata with { ResourceVersion = "1" });
+            value = Decode(kind, change);
+            value = value.WithMetadata(value.Metadata with { ResourceVersion = "1" });
+            if (one["update"] is not null)
+                behavior.Validate(value = behavior.PrepareForUpdate(value, old), old, errors);
+            else
+                behavior.ValidateStatus(value = behavior.PrepareForStatusUpdate(value, old), old, errors);
+        }
+        return Message(kind, value, errors);
+    }
+
     public static string Message(KindInfo kind, IKubeObject value, FieldErrors errors) =>
         errors.Count == 0 ? "" : StatusException.Invalid(kind, value.Metadata.Name, errors).Message;
 

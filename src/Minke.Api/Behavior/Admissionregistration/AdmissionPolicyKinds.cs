@@ -15,7 +15,8 @@ internal sealed class ValidatingAdmissionPolicyKind : KindBehavior<ValidatingAdm
 
     public override ValidatingAdmissionPolicy PrepareForUpdate(ValidatingAdmissionPolicy value, ValidatingAdmissionPolicy old) => value with { Status = old.Status };
 
-    public override ValidatingAdmissionPolicy PrepareForStatusUpdate(ValidatingAdmissionPolicy value, ValidatingAdmissionPolicy old) => value with { Spec = old.Spec };
+    public override ValidatingAdmissionPolicy PrepareForStatusUpdate(ValidatingAdmissionPolicy value, ValidatingAdmissionPolicy old) =>
+        value with { Spec = old.Spec, Metadata = ObjectMetaRules.ForStatus(value.Metadata, old.Metadata) };
 
     public override void Validate(ValidatingAdmissionPolicy value, ValidatingAdmissionPolicy? old, FieldErrors errors)
     {

@@ -33,18 +33,9 @@ internal sealed class ReplicaSetKind : KindBehavior<ReplicaSet>
 
     public override void ValidateStatus(ReplicaSet set, ReplicaSet old, FieldErrors errors)
     {
-        FieldPath path = "status";
-        const string above = "cannot be greater than status.replicas";
         var status = set.Status;
-        WorkloadRules.NotNegative(status.Replicas, path.Child("replicas"), errors);
-        WorkloadRules.NotNegative(status.FullyLabeledReplicas, path.Child("fullyLabeledReplicas"), errors);
-        WorkloadRules.NotNegative(status.ReadyReplicas, path.Child("readyReplicas"), errors);
-        WorkloadRules.NotNegative(status.AvailableReplicas, path.Child("availableReplicas"), errors);
-        WorkloadRules.NotNegative(status.ObservedGeneration, path.Child("observedGeneration"), errors);
-        WorkloadRules.NotAbove(status.FullyLabeledReplicas, status.Replicas, path.Child("fullyLabeledReplicas"), above, errors);
-        WorkloadRules.NotAbove(status.ReadyReplicas, status.Replicas, path.Child("readyReplicas"), above, errors);
-        WorkloadRules.NotAbove(status.AvailableReplicas, status.Replicas, path.Child("availableReplicas"), above, errors);
-        WorkloadRules.NotAbove(status.AvailableReplicas, status.ReadyReplicas, path.Child("availableReplicas"), "cannot be greater than readyReplicas", errors);
+        WorkloadRules.ValidateReplicas(
+            status.Replicas, status.FullyLabeledReplicas, status.ReadyReplicas, status.AvailableReplicas, status.ObservedGeneration, "status", errors);
     }
 
     public override IEnumerable<string> Dropped(ReplicaSet set) => PodTemplates.Dropped(set.Spec.Template, "spec.template");

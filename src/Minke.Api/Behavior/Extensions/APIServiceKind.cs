@@ -35,13 +35,7 @@ internal sealed class APIServiceKind : KindBehavior<APIService>
     public override APIService PrepareForStatusUpdate(APIService value, APIService old) => value with
     {
         Spec = old.Spec,
-        Metadata = value.Metadata with
-        {
-            Labels = old.Metadata.Labels,
-            Annotations = old.Metadata.Annotations,
-            Finalizers = old.Metadata.Finalizers,
-            OwnerReferences = old.Metadata.OwnerReferences,
-        },
+        Metadata = ObjectMetaRules.ForStatus(value.Metadata, old.Metadata),
     };
 
     public override void Validate(APIService value, APIService? old, FieldErrors errors)

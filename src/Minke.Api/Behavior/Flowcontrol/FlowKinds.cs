@@ -11,7 +11,8 @@ internal sealed class FlowSchemaKind : KindBehavior<FlowSchema>
 
     public override FlowSchema PrepareForUpdate(FlowSchema value, FlowSchema old) => value with { Status = old.Status };
 
-    public override FlowSchema PrepareForStatusUpdate(FlowSchema value, FlowSchema old) => value with { Spec = old.Spec };
+    public override FlowSchema PrepareForStatusUpdate(FlowSchema value, FlowSchema old) =>
+        value with { Spec = old.Spec, Metadata = ObjectMetaRules.ForStatus(value.Metadata, old.Metadata) };
 
     public override void Validate(FlowSchema value, FlowSchema? old, FieldErrors errors)
     {
@@ -43,7 +44,8 @@ internal sealed class PriorityLevelConfigurationKind : KindBehavior<PriorityLeve
 
     public override PriorityLevelConfiguration PrepareForUpdate(PriorityLevelConfiguration value, PriorityLevelConfiguration old) => value with { Status = old.Status };
 
-    public override PriorityLevelConfiguration PrepareForStatusUpdate(PriorityLevelConfiguration value, PriorityLevelConfiguration old) => value with { Spec = old.Spec };
+    public override PriorityLevelConfiguration PrepareForStatusUpdate(PriorityLevelConfiguration value, PriorityLevelConfiguration old) =>
+        value with { Spec = old.Spec, Metadata = ObjectMetaRules.ForStatus(value.Metadata, old.Metadata) };
 
     public override void Validate(PriorityLevelConfiguration value, PriorityLevelConfiguration? old, FieldErrors errors)
     {

@@ -75,4 +75,19 @@ internal sealed class CSIStorageCapacityKind : KindBehavior<CSIStorageCapacity>
         if (value.StorageClassName != old.StorageClassName)
             errors.Invalid("storageClassName", value.StorageClassName, "field is immutable");
     }
+
+    public override IEnumerable<string> Warnings(CSIStorageCapacity value, CSIStorageCapacity? old)
+    {
+        var expressions = value.NodeTopology?.MatchExpressions ?? default;
+        for (var i = 0; i < expressions.Count; i++)
+        {
+            if (DeprecatedLabels.Replacement(expressions[i].Key) is { } message)
+                yield return $"{new FieldPath("nodeTopology.matchExpressions").Index(i).Child("key")}: {expressions[i].Key} is {message}";
+        }
+        foreach (var label in (value.NodeTopology?.MatchLabels ?? default).Keys)
+        {
+            if (DeprecatedLabels.Replacement(label) is { } message)
+                yield return $"nodeTopology.matchLabels.{label}: {message}";
+        }
+    }
 }

@@ -14,7 +14,8 @@ internal sealed class VolumeAttachmentKind : KindBehavior<VolumeAttachment>
 
     public override VolumeAttachment PrepareForUpdate(VolumeAttachment value, VolumeAttachment old) => value with { Status = old.Status };
 
-    public override VolumeAttachment PrepareForStatusUpdate(VolumeAttachment value, VolumeAttachment old) => value with { Spec = old.Spec };
+    public override VolumeAttachment PrepareForStatusUpdate(VolumeAttachment value, VolumeAttachment old) =>
+        value with { Spec = old.Spec, Metadata = ObjectMetaRules.ForStatus(value.Metadata, old.Metadata) };
 
     public override void Validate(VolumeAttachment value, VolumeAttachment? old, FieldErrors errors)
     {

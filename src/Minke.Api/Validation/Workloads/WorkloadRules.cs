@@ -99,6 +99,21 @@ internal static partial class WorkloadRules
             errors.Invalid("status.collisionCount", count ?? 0, "cannot be decremented");
     }
 
+    /// <summary>What a ReplicaSet and a ReplicationController may say of their pods. (ValidateReplicaSetStatus)</summary>
+    public static void ValidateReplicas(int replicas, int labeled, int ready, int available, long observedGeneration, FieldPath path, FieldErrors errors)
+    {
+        const string above = "cannot be greater than status.replicas";
+        NotNegative(replicas, path.Child("replicas"), errors);
+        NotNegative(labeled, path.Child("fullyLabeledReplicas"), errors);
+        NotNegative(ready, path.Child("readyReplicas"), errors);
+        NotNegative(available, path.Child("availableReplicas"), errors);
+        NotNegative(observedGeneration, path.Child("observedGeneration"), errors);
+        NotAbove(labeled, replicas, path.Child("fullyLabeledReplicas"), above, errors);
+        NotAbove(ready, replicas, path.Child("readyReplicas"), above, errors);
+        NotAbove(available, replicas, path.Child("availableReplicas"), above, errors);
+        NotAbove(available, ready, path.Child("availableReplicas"), "cannot be greater than readyReplicas", errors);
+    }
+
     public static void NotAbove(long value, long limit, FieldPath path, string message, FieldErrors errors)
     {
         if (value > limit)
