@@ -195,6 +195,7 @@ public sealed class ApiServer : IAsyncDisposable
         kestrel.Limits.MinResponseDataRate = null; // A watch may be silent for long.
         kestrel.Limits.MaxRequestBufferSize = RequestBody.MaxBytes * 2;
         kestrel.Limits.Http2.MaxStreamsPerConnection = 250; // As upstream.
+        kestrel.Limits.Http2.MaxRequestHeaderFieldSize = MaxHeaderBytes; // One header may take all of it, as over HTTP/1.1.
         // A watcher whose machine has gone says nothing more; upstream asks after it by TCP keep-alive as seldom.
         kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromMinutes(3);
         kestrel.Limits.Http2.InitialConnectionWindowSize = 1024 * 1024;

@@ -31,18 +31,18 @@ public static class Json
         {
             reader.Read();
             var value = read(ref reader, context ?? new JsonReadContext());
-            if (reader.Read())
-                throw new JsonReadException("invalid character after top-level value");
+            reader.Read(); // Throws when there is more.
             return value;
         }
-        catch (JsonException e)
+        catch (JsonReadException) when (GoJsonError.IsWellFormed(utf8))
         {
-            throw new JsonReadException(e.Message);
+            throw;
         }
-        catch (InvalidOperationException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or JsonReadException)
         {
-            // How System.Text.Json tells of text that is not UTF-8, or of half a surrogate pair.
-            throw new JsonReadException("invalid UTF-8 in string");
+            // The second is how System.Text.Json tells of text that is not UTF-8, or of half a surrogate pair; the third is of a value before
+            // the place where the document breaks, and Go looks at the form of the whole first.
+            throw new JsonReadException(GoJsonError.Of(utf8)) { IsMalformed = true };
         }
     }
 

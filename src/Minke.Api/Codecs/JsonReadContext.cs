@@ -278,4 +278,8 @@ public sealed class JsonReadContext
 }
 
 /// <summary>A document that is not JSON, or holds a value of the wrong type. The message is Go's, for a 400 reply.</summary>
-public sealed class JsonReadException(string message) : Exception(message);
+public sealed class JsonReadException(string message) : Exception(message)
+{
+    /// <summary>It is no JSON at all.</summary>
+    public bool IsMalformed { get; init; }
+}

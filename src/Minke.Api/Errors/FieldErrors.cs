@@ -89,6 +89,7 @@ public sealed class FieldErrors : IReadOnlyList<FieldError>
         ApiMap<string> map => GoText.Of(map),
         ApiList<string> { IsNull: true } => "[]string(nil)",
         IEnumerable<string> items => $"[]string{{{string.Join(", ", items.Select(Quote))}}}",
+        Time time => time.ToDateTimeOffset().ToString("yyyy-MM-dd HH:mm:ss '+0000 UTC'", CultureInfo.InvariantCulture),
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString() ?? "null",
     };

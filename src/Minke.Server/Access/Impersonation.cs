@@ -75,9 +75,10 @@ internal sealed class Impersonation(Authorizer authorizer)
 
     private void Check(in AccessQuery query) => authorizer.Check(query);
 
+    /// <summary>Null for a user's name that only looks like an account's.</summary>
     private static (string Namespace, string Name)? AccountOf(string user) =>
-        user.StartsWith(AccountPrefix, StringComparison.Ordinal) && user[AccountPrefix.Length..].Split(':') is [{ Length: > 0 } @namespace, { Length: > 0 } name]
-            ? (@namespace, name) : null;
+        user.StartsWith(AccountPrefix, StringComparison.Ordinal) && user[AccountPrefix.Length..].Split(':') is [var @namespace, var name]
+        && !Names.Dns1123Label(@namespace).Any() && !Names.Dns1123Subdomain(name).Any() ? (@namespace, name) : null;
 
     /// <summary>As upstream prints its references: kind, namespace, name, uid, version, revision, field.</summary>
     private static IEnumerable<string> Claims(StringValues groups, List<(string Key, StringValues Value)> extras, string uid)

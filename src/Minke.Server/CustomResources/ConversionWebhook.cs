@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Minke.Api;
 using Minke.Api.Apiextensions.V1;
 using Minke.Server.CustomResources.Schemas;
+using Minke.Server.Requests;
 using Minke.Server.Webhooks;
 
 namespace Minke.Server.CustomResources;
@@ -83,8 +84,9 @@ internal sealed class ConversionWebhook(CustomResourceDefinition definition, Web
     /// <exception cref="JsonReadException">No review, somebody else's, or a failure.</exception>
     private JsonArray Answer(byte[] json, string uid)
     {
-        if (JsonTree.Parse(json) is not JsonObject review)
-            throw new JsonReadException("couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }");
+        var tree = JsonTree.Parse(json);
+        if (tree is not JsonObject review)
+            throw new JsonReadException(GoTypeMeta.Unreadable + GoTypeMeta.NotIn(JsonTree.JsonType(tree)));
         JsonTree.IsText(review["apiVersion"], out var apiVersion);
         JsonTree.IsText(review["kind"], out var kind);
         var slash = apiVersion.IndexOf('/', StringComparison.Ordinal);

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Minke.Api;
-using Minke.Server.Requests;
 using Minke.Store;
 
 namespace Minke.Server.Registry;

@@ -52,7 +52,7 @@ internal sealed partial class ObjectRegistry
                 continue;
             }
             var stored = await ToStoredAsync(resource, changed, cancellationToken);
-            var result = await PutAsync(key, StoredObject.Encode(stored), entry.Modified, cancellationToken);
+            var result = await PutAsync(key, stored, StoredObject.Encode(stored), entry.Modified, cancellationToken);
             if (result.Outcome == WriteOutcome.Committed)
             {
                 StoredObject.Remember(result.Entry!, stored);

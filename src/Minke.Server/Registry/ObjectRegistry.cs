@@ -75,7 +75,7 @@ internal sealed partial class ObjectRegistry(
             Context = context,
         };
         await admission.AdmitAsync(request, cancellationToken);
-        value = request.Object;
+        value = WithNamespace(resource, request.Object, @namespace);
 
         var metadata = value.Metadata;
         var isGenerated = metadata.Name.Length == 0 && metadata.GenerateName.Length > 0;
@@ -117,7 +117,7 @@ internal sealed partial class ObjectRegistry(
             else
             {
                 var stored = await ToStoredAsync(resource, value, cancellationToken);
-                var result = await PutAsync(key, StoredObject.Encode(stored), Revision.None, cancellationToken);
+                var result = await PutAsync(key, stored, StoredObject.Encode(stored), Revision.None, cancellationToken);
                 if (result.Outcome == WriteOutcome.Committed)
                 {
                     reservation?.Keep();
@@ -181,7 +181,7 @@ internal sealed partial class ObjectRegistry(
 
             var result = isLast
                 ? await DeleteAsync(key, entry.Modified, cancellationToken)
-                : await PutAsync(key, encoded, entry.Modified, cancellationToken);
+                : await PutAsync(key, stored, encoded, entry.Modified, cancellationToken);
             if (result.Outcome == WriteOutcome.Committed)
             {
                 if (isLast && old is Service gone)
@@ -289,7 +289,7 @@ internal sealed partial class ObjectRegistry(
             Context = context,
         };
         await admission.AdmitAsync(request, cancellationToken);
-        value = view is null ? request.Object : view.Take(value, request.Object);
+        value = view is null ? WithNamespace(resource, request.Object, @namespace) : view.Take(value, request.Object);
         value = PrepareAndValidate(resource, subresource, value, old, context);
         request.Object = view is null ? value : view.Show(value);
         await admission.ValidateAsync(request, cancellationToken);
@@ -372,11 +372,12 @@ internal sealed partial class ObjectRegistry(
     private string GenerateName(string baseName) =>
         (baseName.Length > MaxGeneratedBaseLength ? baseName[..MaxGeneratedBaseLength] : baseName) + ids.NewSuffix();
 
-    private async ValueTask<WriteResult> PutAsync(string key, byte[] value, Revision expected, CancellationToken cancellationToken)
+    private async ValueTask<WriteResult> PutAsync(string key, IKubeObject value, byte[] encoded, Revision expected, CancellationToken cancellationToken)
     {
+        ObjectSize.Check(value, encoded.Length);
         try
         {
-            return await store.PutAsync(key, value, expected, cancellationToken);
+            return await store.PutAsync(key, encoded, expected, cancellationToken);
         }
         catch (StoreUnavailableException e)
         {

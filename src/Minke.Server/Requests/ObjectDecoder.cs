@@ -10,7 +10,6 @@ internal enum FieldValidation { Ignore, Warn, Strict }
 /// <summary>A request's body as an object of the kind the path names, with upstream's errors.</summary>
 internal static class ObjectDecoder
 {
-    private const string SchemeName = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30";
     private const int SummaryLength = 30;
     private const string NoProtobuf = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
 
@@ -23,12 +22,8 @@ internal static class ObjectDecoder
             return resource.Custom is null ? WithDefaults(resource, DecodeProto(kind, body)) : throw StatusException.UnsupportedMediaType(NoProtobuf);
         var json = format == BodyFormat.Yaml ? FromYaml(kind, body) : body;
         var (apiVersion, kindName) = ReadType(kind, json, body);
-        return WithDefaults(resource, ReadJson(kind, json, apiVersion, kindName, validation, context));
+        return WithDefaults(resource, ReadJson(kind, json, body, apiVersion, kindName, validation, context));
     }
-
-    /// <summary>As <see cref="Decode"/>, of JSON made by a patch.</summary>
-    public static IKubeObject DecodePatched(Resource resource, byte[] json, FieldValidation validation, WriteContext context) =>
-        WithDefaults(resource, ReadJson(resource.Kind, json, resource.Kind.ApiVersion, resource.Kind.Kind, validation, context));
 
     public static IKubeObject WithDefaults(Resource resource, IKubeObject value) => resource.Behavior.Default(value.WithConstantDefaults());
 
@@ -47,7 +42,7 @@ internal static class ObjectDecoder
         }
     }
 
-    private static IKubeObject ReadJson(KindInfo kind, byte[] json, string apiVersion, string kindName, FieldValidation validation, WriteContext context)
+    private static IKubeObject ReadJson(KindInfo kind, byte[] json, byte[] body, string apiVersion, string kindName, FieldValidation validation, WriteContext context)
     {
         var strict = new JsonReadContext();
         IKubeObject value;
@@ -57,7 +52,7 @@ internal static class ObjectDecoder
         }
         catch (JsonReadException e)
         {
-            throw CannotBeHandled(kind, apiVersion, kindName, e.Message);
+            throw e.IsMalformed ? Unparsed(kind, e.Message, body) : CannotBeHandled(kind, apiVersion, kindName, e.Message);
         }
         if (strict.StrictErrors.Count == 0 || validation == FieldValidation.Ignore)
             return value;
@@ -89,8 +84,7 @@ internal static class ObjectDecoder
         }
         catch (FormatException e)
         {
-            throw StatusException.BadRequest(
-                $"the object provided is unrecognized (must be of type {kind.Kind}): couldn't get version/kind; json parse error: error converting YAML to JSON: yaml: {e.Message} ({Summary(body)})");
+            throw Unparsed(kind, "error converting YAML to JSON: yaml: " + e.Message, body);
         }
     }
 
@@ -134,14 +128,13 @@ internal static class ObjectDecoder
             }
             else
             {
-                throw Unrecognized(kind, $"couldn't get version/kind; json parse error: json: cannot unmarshal {Describe(reader.TokenType)} into Go value of type "
-                    + "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }", body);
+                throw Unparsed(kind, GoTypeMeta.NotIn(Describe(reader.TokenType)), body);
             }
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // The second is what the reader says to text that is no UTF-8.
-            throw Unrecognized(kind, "couldn't get version/kind; json parse error: " + GoJsonError.Of(json), body);
+            throw Unparsed(kind, GoJsonError.Of(json), body);
         }
         if (kind.IsDynamic && kindName.Length == 0)
             throw Unrecognized(kind, $"Object 'Kind' is missing in '{Encoding.UTF8.GetString(body)}'", body);
@@ -160,13 +153,13 @@ internal static class ObjectDecoder
         if (kind.IsDynamic)
             throw WrongType(kind, apiVersion, kindName);
         if (Kinds.Find(apiVersion, kindName) is not { } other)
-            throw CannotBeHandled(kind, apiVersion, kindName, $"no kind \"{kindName}\" is registered for version \"{apiVersion}\" in scheme \"{SchemeName}\"");
+            throw CannotBeHandled(kind, apiVersion, kindName, NotRegistered(apiVersion, kindName));
         if (other.Kind == kind.Kind && other.Group == kind.Group)
         {
             throw StatusException.BadRequest(
                 $"the API version in the data ({apiVersion}) does not match the expected API version ({kind.ApiVersion})");
         }
-        throw CannotBeHandled(kind, apiVersion, kindName, $"converting ({GoName(other)}) to ({GoInternalName(kind)}): unknown conversion");
+        throw CannotBeHandled(kind, apiVersion, kindName, NotConverted(other, kind));
     }
 
     /// <summary>Custom objects of another version are refused when read, those of another kind when validated.</summary>
@@ -185,7 +178,14 @@ internal static class ObjectDecoder
     private static StatusException Unrecognized(KindInfo kind, string why, byte[] body) =>
         StatusException.BadRequest($"the object provided is unrecognized (must be of type {kind.Kind}): {why} ({Summary(body)})");
 
-    private static string GoName(KindInfo kind) => $"{kind.Version}.{kind.Kind}";
+    private static StatusException Unparsed(KindInfo kind, string why, byte[] body) => Unrecognized(kind, GoTypeMeta.Unreadable + why, body);
+
+    /// <summary>A kind that nobody knows.</summary>
+    public static string NotRegistered(string apiVersion, string kind) =>
+        $"no kind \"{kind}\" is registered for version \"{apiVersion}\" in scheme \"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30\"";
+
+    /// <summary>A kind that is another.</summary>
+    public static string NotConverted(KindInfo from, KindInfo to) => $"converting ({from.Version}.{from.Kind}) to ({GoInternalName(to)}): unknown conversion";
 
     public static string GoInternalName(KindInfo kind) => (kind.Group.Length == 0 ? "core" : kind.Group.Split('.')[0]) + "." + kind.Kind;
 

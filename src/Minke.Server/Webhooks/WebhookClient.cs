@@ -146,6 +146,8 @@ internal sealed class WebhookClient : IDisposable
                     return "tls: " + e.Message;
             }
         }
+        if (exception is HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded })
+            return "http: response body too large";
         return exception is HttpRequestException { HttpRequestError: HttpRequestError.ResponseEnded or HttpRequestError.InvalidResponse } or IOException ? "EOF" : exception.Message;
     }
 

@@ -193,6 +193,11 @@ public sealed class RbacTests
             (await AsAsync(("Impersonate-User", "bob"), ("Impersonate-Extra-Scopes", "edit"))).Expect(403).Message);
         Assert.Equal("Internal Server Error: \"/apis/authentication.k8s.io/v1/selfsubjectreviews\": requested [{Group  dev    }] without impersonating a user\n",
             (await AsAsync(("Impersonate-Group", "dev"))).Expect(500).Text);
+        // What only looks like an account is a user, and an empty one is none.
+        Assert.Equal("users \"system:serviceaccount:Default:robot\" is forbidden: User \"ann\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
+            (await AsAsync(("Impersonate-User", "system:serviceaccount:Default:robot"))).Expect(403).Message);
+        Assert.Equal("ann", (await AsAsync(("Impersonate-User", ""))).Expect(201).Json["status"]!["userInfo"]!["username"]!.ToString());
+        Assert.Contains("requested [{UserExtra  view  authentication.k8s.io/v1  %zz}] without impersonating a user", (await AsAsync(("Impersonate-Extra-%zz", "view"))).Expect(500).Text, StringComparison.Ordinal);
     }
 
     [Fact]

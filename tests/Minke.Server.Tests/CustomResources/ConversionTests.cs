@@ -122,6 +122,30 @@ public sealed class ConversionTests
     }
 
     [Fact]
+    public async Task One_object_that_cannot_be_converted_spoils_its_list_and_nothing_else()
+    {
+        await using var webhook = await WebhookServer.StartAsync();
+        await using var server = await TestServer.StartAsync();
+        await server.EstablishAsync(TwoVersions(Conversion(webhook)));
+        foreach (var name in (string[])["a", "b", "c"])
+            (await server.PostAsync(V1, Item("v1", name, """{"size":1}"""))).Expect(201);
+        webhook.Change = answer =>
+        {
+            foreach (var item in answer["response"]!["convertedObjects"]!.AsArray().Where(item => item!["metadata"]!["name"]!.ToString() == "b"))
+                item!["kind"] = "Other";
+            return answer;
+        };
+        const string Failed = "conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid converted object at index ";
+        Assert.Equal(Failed + "1: invalid kind (expected CronTab, received Other)", (await server.GetAsync(V2)).Expect(500).Message);
+        Assert.Equal(Failed + "0: invalid kind (expected CronTab, received Other)", (await server.GetAsync(V2 + "/b")).Expect(500).Message);
+        Assert.Equal(Failed + "0: invalid kind (expected CronTab, received Other)", (await server.PatchAsync(V2 + "/b", "{}")).Expect(500).Message);
+        (await server.GetAsync(V2 + "/c")).Expect(200);
+        Assert.Equal(["a", "b", "c"], (await server.GetAsync(V1)).Names);
+        (await server.DeleteAsync(V1 + "/b")).Expect(200);
+        Assert.Equal(["a", "c"], (await server.GetAsync(V2)).Expect(200).Names);
+    }
+
+    [Fact]
     public async Task A_webhook_changes_no_metadata_but_labels_and_annotations()
     {
         await using var webhook = await WebhookServer.StartAsync();

@@ -17,11 +17,13 @@ internal sealed class Authenticator(ClientCertificates clients, FrontProxy? prox
     public async ValueTask<UserInfo> AuthenticateAsync(HttpContext http)
     {
         var certificate = http.Features.Get<ITlsConnectionFeature>()?.ClientCertificate;
-        if (certificate is not null && UserOf(certificate, http) is { } user)
+        // Nobody in particular without one, or with one that holds and names nobody; null with one that does not hold.
+        var user = certificate is null ? UserInfo.Anonymous : UserOf(certificate, http);
+        if (user is not null && !ReferenceEquals(user, UserInfo.Anonymous))
             return user;
         if (TokenOf(http.Request.Headers) is { } token)
             return (await tokens.AuthenticateAsync(token, audiences: null, http.RequestAborted))?.User ?? throw StatusException.Unauthorized();
-        return certificate is null ? UserInfo.Anonymous : throw StatusException.Unauthorized();
+        return user ?? throw StatusException.Unauthorized();
     }
 
     private UserInfo? UserOf(X509Certificate2 certificate, HttpContext http) =>
@@ -30,8 +32,9 @@ internal sealed class Authenticator(ClientCertificates clients, FrontProxy? prox
     /// <summary>Null when none was sent; browsers cannot set headers of a WebSocket and send it as a protocol.</summary>
     private static string? TokenOf(IHeaderDictionary headers)
     {
-        var authorization = headers.Authorization.ToString();
-        if (authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) && authorization["Bearer ".Length..].Trim() is { Length: > 0 } token)
+        // As upstream: whatever comes after the token counts no more than a token after two spaces.
+        if (headers.Authorization is [{ } authorization, ..] && authorization.Trim().Split(' ', 3) is [var scheme, { Length: > 0 } token, ..]
+            && scheme.Equals("Bearer", StringComparison.OrdinalIgnoreCase))
             return token;
         foreach (var line in headers.SecWebSocketProtocol)
         {

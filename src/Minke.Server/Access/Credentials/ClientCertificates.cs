@@ -16,7 +16,7 @@ internal sealed class ClientCertificates(X509Certificate2Collection authorities,
 
     private sealed record Known(UserInfo? User, DateTimeOffset Until);
 
-    /// <summary>Null when it is not of this authority, for something else, or not valid now.</summary>
+    /// <summary>Anonymous for one that names nobody; null when it is not of this authority, for something else, or not valid now.</summary>
     public UserInfo? UserOf(X509Certificate2 certificate)
     {
         var known = _known.GetValue(certificate, Judge);
@@ -35,7 +35,7 @@ internal sealed class ClientCertificates(X509Certificate2Collection authorities,
         return new(chain.Build(certificate) ? UserIn(certificate) : null, certificate.NotAfter);
     }
 
-    private static UserInfo? UserIn(X509Certificate2 certificate)
+    private static UserInfo UserIn(X509Certificate2 certificate)
     {
         var (name, groups) = ("", new List<string>());
         foreach (var part in certificate.SubjectName.EnumerateRelativeDistinguishedNames())
@@ -54,7 +54,7 @@ internal sealed class ClientCertificates(X509Certificate2Collection authorities,
                     break;
             }
         }
-        return name.Length == 0 ? null : new UserInfo(name, [.. groups, UserInfo.Authenticated])
+        return name.Length == 0 ? UserInfo.Anonymous : new UserInfo(name, [.. groups, UserInfo.Authenticated])
         {
             Extra = [new("authentication.kubernetes.io/credential-id", [$"X509SHA256={Convert.ToHexStringLower(SHA256.HashData(certificate.RawData))}"])],
         };

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
@@ -28,12 +29,12 @@ internal sealed class JsonWebToken
             return null;
         try
         {
-            using var head = JsonDocument.Parse(Base64Url.DecodeFromChars(header));
-            using var body = JsonDocument.Parse(Base64Url.DecodeFromChars(claims));
+            using var head = JsonDocument.Parse(Decode(header));
+            using var body = JsonDocument.Parse(Decode(claims));
             if (head.RootElement.ValueKind != JsonValueKind.Object || body.RootElement.ValueKind != JsonValueKind.Object)
                 return null;
             return new(
-                Encoding.ASCII.GetBytes(token[..token.LastIndexOf('.')]), Base64Url.DecodeFromChars(signature),
+                Encoding.ASCII.GetBytes(token[..token.LastIndexOf('.')]), Decode(signature),
                 Text(head.RootElement, "alg") ?? "", Text(head.RootElement, "kid") ?? "", body.RootElement.Clone());
         }
         catch (Exception e) when (e is FormatException or JsonException)
@@ -41,6 +42,12 @@ internal sealed class JsonWebToken
             return null;
         }
     }
+
+    /// <summary>Neither padding nor white space belongs into a part. (RFC 7515, section 2)</summary>
+    private static byte[] Decode(string part) =>
+        part.AsSpan().IndexOfAny(NotInPart) < 0 ? Base64Url.DecodeFromChars(part) : throw new FormatException("not base64url");
+
+    private static readonly SearchValues<char> NotInPart = SearchValues.Create("= \t\r\n");
 
     public static string? Text(JsonElement element, string name) => element.TryGetProperty(name, out var value) ? TextOf(value) : null;
 

@@ -23,7 +23,9 @@ internal sealed class ServiceAccountTokens : ITokenAuthenticator
 {
     public const string Issuer = "https://kubernetes.default.svc.cluster.local";
     private const int MaxVerified = 4096;
-    private static readonly TimeSpan NotBeforeLeeway = TimeSpan.FromMinutes(1);
+
+    // go-jose's: so far two clocks may differ, and so long a token outlives what it is bound to.
+    private static readonly TimeSpan Leeway = TimeSpan.FromMinutes(1);
 
     private readonly AsymmetricAlgorithm _key;
     private readonly string _keyId;
@@ -93,18 +95,14 @@ internal sealed class ServiceAccountTokens : ITokenAuthenticator
     /// <param name="audiences">One of which it must be made for; null for the API server's own.</param>
     public ValidToken? Validate(string token, IReadOnlyList<string>? audiences)
     {
-        var parts = token.Split('.');
-        if (parts.Length != 3)
+        if (JsonWebToken.TryParse(token) is not { } parsed || !(IsVerified(token) || _trusted.Any(parsed.IsSignedBy)))
             return null;
+        Remember(token);
         try
         {
-            if (!IsVerified(token) && !Verify(Encoding.ASCII.GetBytes(token[..token.LastIndexOf('.')]), Base64Url.DecodeFromChars(parts[2])))
-                return null;
-            Remember(token);
-            using var claims = JsonDocument.Parse(Base64Url.DecodeFromChars(parts[1]));
-            return Check(claims.RootElement, audiences ?? DefaultAudiences);
+            return Check(parsed.Claims, audiences ?? DefaultAudiences);
         }
-        catch (Exception e) when (e is FormatException or JsonException or InvalidOperationException or KeyNotFoundException or CryptographicException)
+        catch (Exception e) when (e is FormatException or InvalidOperationException or KeyNotFoundException or ArgumentOutOfRangeException)
         {
             return null; // Not a token of ours; what exactly is wrong with it is nobody's business.
         }
@@ -126,9 +124,8 @@ internal sealed class ServiceAccountTokens : ITokenAuthenticator
     private ValidToken? Check(JsonElement claims, IReadOnlyList<string> audiences)
     {
         var now = _clock.GetUtcNow();
-        if (claims.GetProperty("iss").GetString() != Issuer
-            || DateTimeOffset.FromUnixTimeSeconds(claims.GetProperty("exp").GetInt64()) < now
-            || DateTimeOffset.FromUnixTimeSeconds(claims.GetProperty("nbf").GetInt64()) > now + NotBeforeLeeway)
+        DateTimeOffset TimeOf(string claim) => DateTimeOffset.FromUnixTimeSeconds(claims.GetProperty(claim).GetInt64());
+        if (claims.GetProperty("iss").GetString() != Issuer || TimeOf("exp") < now - Leeway || TimeOf("nbf") > now + Leeway || TimeOf("iat") > now + Leeway)
             return null;
         var granted = claims.GetProperty("aud").EnumerateArray().Select(audience => audience.GetString()!).Where(audiences.Contains).ToList();
         if (granted.Count == 0)
@@ -137,7 +134,7 @@ internal sealed class ServiceAccountTokens : ITokenAuthenticator
         var kubernetes = claims.GetProperty("kubernetes.io");
         var @namespace = kubernetes.GetProperty("namespace").GetString()!;
         var (name, uid) = Reference(kubernetes.GetProperty("serviceaccount"));
-        if (Find(_accounts, @namespace, name) is not { Metadata.DeletionTimestamp: null } account || account.Metadata.Uid != uid)
+        if (!IsThere(_accounts, @namespace, name, uid, now))
             return null;
         var extra = new List<KeyValuePair<string, ApiList<string>>>
         {
@@ -149,7 +146,7 @@ internal sealed class ServiceAccountTokens : ITokenAuthenticator
                 continue;
             var (boundName, boundUid) = Reference(reference);
             var isContext = kind == Node.KindInfo && kubernetes.TryGetProperty("pod", out _);
-            if (!isContext && (Find(_catalog.Find(kind)!, @namespace, boundName) is not { } bound || bound.Metadata.Uid != boundUid))
+            if (!isContext && !IsThere(_catalog.Find(kind)!, @namespace, boundName, boundUid, now))
                 return null;
             extra.Add(new($"authentication.kubernetes.io/{kind.Singular}-name", [boundName]));
             extra.Add(new($"authentication.kubernetes.io/{kind.Singular}-uid", [boundUid]));
@@ -162,24 +159,13 @@ internal sealed class ServiceAccountTokens : ITokenAuthenticator
         return new(user, granted);
     }
 
-    private IKubeObject? Find(Resource resource, string @namespace, string name) =>
-        _store.Snapshot().Get(resource.Key(@namespace, name)) is { } entry ? StoredObject.Read(resource, entry) : null;
+    private bool IsThere(Resource resource, string @namespace, string name, string uid, DateTimeOffset now) =>
+        _store.Snapshot().Get(resource.Key(@namespace, name)) is { } entry && StoredObject.Read(resource, entry).Metadata is var metadata && metadata.Uid == uid
+        && (metadata.DeletionTimestamp is not { } deleted || deleted.ToDateTimeOffset() >= now - Leeway);
 
     private byte[] Sign(byte[] data) => _key is ECDsa ecdsa
         ? ecdsa.SignData(data, HashAlgorithmName.SHA256)
         : ((RSA)_key).SignData(data, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-
-    private bool Verify(byte[] data, byte[] signature)
-    {
-        foreach (var key in _trusted)
-        {
-            if (key is ECDsa ecdsa
-                ? ecdsa.VerifyData(data, signature, HashAlgorithmName.SHA256)
-                : ((RSA)key).VerifyData(data, signature, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1))
-                return true;
-        }
-        return false;
-    }
 
     private static string IdOf(AsymmetricAlgorithm key) => Base64Url.EncodeToString(SHA256.HashData(key.ExportSubjectPublicKeyInfo()));
 

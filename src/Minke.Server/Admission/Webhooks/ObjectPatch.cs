@@ -19,16 +19,16 @@ internal static class ObjectPatch
         {
             tree = JsonTree.Parse(patch);
         }
-        catch (JsonReadException)
+        catch (JsonReadException e)
         {
-            throw Undecodable(webhook, GoJsonError.Of(patch));
+            throw Undecodable(webhook, e.Message);
         }
         if (tree is null)
             return [];
         if (tree is not JsonArray operations)
-            throw Undecodable(webhook, $"json: cannot unmarshal {(tree is JsonObject ? "object" : tree.GetValueKind().ToString().ToLowerInvariant())} into Go value of type jsonpatch.Patch");
-        return operations.All(operation => operation is JsonObject) ? operations
-            : throw Undecodable(webhook, "json: cannot unmarshal into Go value of type jsonpatch.Operation");
+            throw Undecodable(webhook, $"json: cannot unmarshal {JsonTree.JsonType(tree)} into Go value of type jsonpatch.Patch");
+        return operations.FirstOrDefault(operation => operation is not (null or JsonObject)) is not { } odd ? operations
+            : throw Undecodable(webhook, $"json: cannot unmarshal {JsonTree.JsonType(odd)} into Go value of type jsonpatch.Operation");
     }
 
     /// <exception cref="StatusException">500: it does not fit the object, or what comes out is no object of its kind.</exception>
@@ -36,8 +36,9 @@ internal static class ObjectPatch
     {
         try
         {
-            var patched = JsonPatch.Apply(JsonTree.Parse(Json.Write(value)), operations) as JsonObject
-                ?? throw new JsonReadException("json: cannot unmarshal into Go value of type map[string]interface {}");
+            var tree = JsonPatch.Apply(JsonTree.Parse(Json.Write(value)), operations);
+            if (tree is not JsonObject patched)
+                throw new JsonReadException(GoTypeMeta.Unreadable + GoTypeMeta.NotIn(JsonTree.JsonType(tree)));
             CheckType(patched, value);
             var read = value.Info.ReadJson(JsonTree.Write(patched));
             return value.Info == resource.Kind ? ObjectDecoder.WithDefaults(resource, read) : read.WithConstantDefaults();
@@ -48,12 +49,25 @@ internal static class ObjectPatch
         }
     }
 
+    /// <summary>What the patch takes away is what it was; another kind cannot be turned into it.</summary>
     private static void CheckType(JsonObject patched, IKubeObject value)
     {
-        JsonTree.IsText(patched["apiVersion"], out var apiVersion);
-        JsonTree.IsText(patched["kind"], out var kind);
-        if (apiVersion != value.ApiVersion || kind != value.Kind)
-            throw new JsonReadException($"unable to decode {(apiVersion.Length == 0 ? "/" : apiVersion)}, Kind={kind} into {value.ApiVersion}, Kind={value.Kind}");
+        var apiVersion = JsonTree.IsText(patched["apiVersion"], out var version) ? version : value.ApiVersion;
+        var kind = JsonTree.IsText(patched["kind"], out var name) ? name : value.Kind;
+        if (apiVersion == value.ApiVersion && kind == value.Kind)
+            return;
+        if (value.Info.IsDynamic)
+        {
+            var errors = new FieldErrors();
+            if (kind != value.Kind)
+                errors.Invalid("kind", kind, $"must be {value.Kind}");
+            if (apiVersion != value.ApiVersion)
+                errors.Invalid("apiVersion", apiVersion, $"must be {value.ApiVersion}");
+            throw StatusException.Invalid(value.Info, value.Metadata.Name, errors);
+        }
+        throw Kinds.Find(apiVersion, kind) is { } other
+            ? StatusException.Of(500, "", ObjectDecoder.NotConverted(other, value.Info), null)
+            : new JsonReadException(ObjectDecoder.NotRegistered(apiVersion, kind));
     }
 
     private static CallFailedException Undecodable(string webhook, string why) => new(webhook, "received undecodable patch in webhook response: " + why);

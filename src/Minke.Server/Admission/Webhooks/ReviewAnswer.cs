@@ -52,18 +52,16 @@ internal sealed record ReviewAnswer(
 
     private static JsonObject Review(byte[] json)
     {
-        const string TypeMeta = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }";
         JsonNode? tree;
         try
         {
             tree = JsonTree.Parse(json);
         }
-        catch (JsonReadException)
+        catch (JsonReadException e)
         {
-            throw new JsonReadException("couldn't get version/kind; json parse error: " + GoJsonError.Of(json));
+            throw new JsonReadException(GoTypeMeta.Unreadable + e.Message);
         }
-        return tree as JsonObject
-            ?? throw new JsonReadException($"couldn't get version/kind; json parse error: json: cannot unmarshal {JsonName(tree)} into Go value of type {TypeMeta}");
+        return tree as JsonObject ?? throw new JsonReadException(GoTypeMeta.Unreadable + GoTypeMeta.NotIn(JsonTree.JsonType(tree)));
     }
 
     /// <summary>Another type that is known cannot be turned into a review, and one that is not cannot be read.</summary>
@@ -120,20 +118,7 @@ internal sealed record ReviewAnswer(
         members[name] switch { null => null, T value => value, var other => throw WrongType(other, field, type) };
 
     private static JsonReadException WrongType(JsonNode? value, string field, string type) =>
-        new($"json: cannot unmarshal {JsonName(value)} into Go struct field {field} of type {type}");
-
-    private static string JsonName(JsonNode? value) => value switch
-    {
-        null => "null",
-        JsonObject => "object",
-        JsonArray => "array",
-        _ => value.GetValueKind() switch
-        {
-            System.Text.Json.JsonValueKind.String => "string",
-            System.Text.Json.JsonValueKind.Number => "number",
-            _ => "bool",
-        },
-    };
+        new($"json: cannot unmarshal {JsonTree.JsonType(value)} into Go struct field {field} of type {type}");
 }
 
 /// <summary>A review that is well-formed and still no answer.</summary>

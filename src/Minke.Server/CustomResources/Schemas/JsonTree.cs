@@ -63,11 +63,12 @@ internal static class JsonTree
         {
             reader.Read();
             var value = Read(ref reader, "", null);
-            return reader.Read() ? throw new JsonReadException("invalid character after top-level value") : value;
+            reader.Read(); // Throws when there is more.
+            return value;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new JsonReadException(e.Message);
+            throw new JsonReadException(GoJsonError.Of(utf8)) { IsMalformed = true };
         }
     }
 
@@ -131,6 +132,20 @@ internal static class JsonTree
             JsonValueKind.String => "string",
             JsonValueKind.True or JsonValueKind.False => "bool",
             _ => IsWhole(value, out _) ? "int64" : "float64",
+        },
+    };
+
+    /// <summary>JSON's own name of the value's type, as Go's decoder says it: <c>string</c>, <c>number</c>, <c>object</c>.</summary>
+    public static string JsonType(JsonNode? value) => value switch
+    {
+        null => "null",
+        JsonObject => "object",
+        JsonArray => "array",
+        _ => value.GetValueKind() switch
+        {
+            JsonValueKind.String => "string",
+            JsonValueKind.Number => "number",
+            _ => "bool",
         },
     };
 
