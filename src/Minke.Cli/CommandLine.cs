@@ -135,13 +135,37 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
 
     private Command Store()
     {
-        var rotate = new Command("rotate-keys", "Seal every Secret with a new key, and forget the old ones; the cluster must be down");
-        rotate.SetAction((parsed, cancellationToken) =>
+        StoreVerbs Verbs(ParseResult parsed, string verb, Option<string?>? output = null)
         {
-            RequireRoot("store rotate-keys");
-            return new StoreVerbs(host, terminal).RotateKeysAsync(Data(parsed), cancellationToken);
-        });
-        return new Command("store", "Look after the state on disk") { rotate };
+            RequireRoot($"store {verb}", "opens what only root may read");
+            return new(host.StoppedState, Data(parsed), terminal, output is not null && parsed.GetValue(output) == "json");
+        }
+
+        var written = new Argument<string>("FILE") { Description = "Where to; - for standard output" };
+        var withKeys = new Option<bool>("--with-keys") { Description = "Put the key of the Secrets and the cluster's certificates in it: all a lost machine needs, and all a thief needs" };
+        var backupOutput = OutputFormat();
+        var backup = new Command("backup", "Write everything the cluster knows to one file, also while it runs") { written, withKeys, backupOutput };
+        backup.SetAction((parsed, cancellationToken) =>
+            Verbs(parsed, "backup", backupOutput).BackupAsync(parsed.GetRequiredValue(written), parsed.GetValue(withKeys), cancellationToken));
+
+        var read = new Argument<string>("FILE") { Description = "What minke store backup wrote" };
+        var force = new Option<bool>("--force") { Description = "Replace the state of a cluster that is there" };
+        var restoreOutput = OutputFormat();
+        var restore = new Command("restore", "Make the state of a backup the cluster's; it must be down, or new") { read, force, restoreOutput };
+        restore.SetAction((parsed, cancellationToken) =>
+            Verbs(parsed, "restore", restoreOutput).RestoreAsync(parsed.GetRequiredValue(read), parsed.GetValue(force), cancellationToken));
+
+        var compactOutput = OutputFormat();
+        var compact = new Command("compact", "Forget the past and give back space, also while the cluster runs") { compactOutput };
+        compact.SetAction((parsed, cancellationToken) => Verbs(parsed, "compact", compactOutput).CompactAsync(cancellationToken));
+
+        var checkOutput = OutputFormat();
+        var check = new Command("check", "Look for damage, also while the cluster runs; exit code 1 when there is some") { checkOutput };
+        check.SetAction((parsed, cancellationToken) => Verbs(parsed, "check", checkOutput).CheckAsync(cancellationToken));
+
+        var rotate = new Command("rotate-keys", "Seal every Secret with a new key, and forget the old ones; the cluster must be down");
+        rotate.SetAction((parsed, cancellationToken) => Verbs(parsed, "rotate-keys").RotateKeysAsync(cancellationToken));
+        return new Command("store", "Look after the state on disk") { backup, restore, compact, check, rotate };
     }
 
     private Command Status()
@@ -318,9 +342,9 @@ public sealed class CommandLine(IClusterHost host, Terminal terminal, StopSignal
 
     private DataDirectory Data(ParseResult parsed) => new(parsed.GetRequiredValue(_dataDirectory));
 
-    private static void RequireRoot(string verb)
+    private static void RequireRoot(string verb, string because = "sets up containers and networks, which needs root")
     {
         if (!Environment.IsPrivilegedProcess)
-            throw new CliException($"{verb} sets up containers and networks, which needs root: sudo minke {verb} …");
+            throw new CliException($"{verb} {because}: sudo minke {verb} …");
     }
 }

@@ -33,6 +33,7 @@ using Minke.Server.Requests;
 using Minke.Server.Services;
 using Minke.Server.Streaming;
 using Minke.Server.Subresources;
+using Minke.Server.Upkeep;
 using Minke.Server.Webhooks;
 using Minke.Store;
 
@@ -123,7 +124,7 @@ public sealed class ApiServer : IAsyncDisposable
             catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry), new CustomScale(registry)), new VirtualResources(registry, pods, reviews, usage),
             new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
             new OpenApiDocuments(catalog, options.GitVersion, clock),
-            new HealthEndpoints(checks), new ServerMetrics(store, catalog), authenticator,
+            new HealthEndpoints(checks), new StoreEndpoints(store), new ServerMetrics(store, catalog), authenticator,
             authorizer, new Impersonation(authorizer), auditor, clock, loggers.CreateLogger<ApiServer>(), _stopping.Token);
         _host = CreateHost(options, loggers);
         _kestrel = _host.Services.GetRequiredService<IServer>();

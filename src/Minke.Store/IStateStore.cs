@@ -48,6 +48,17 @@ public interface IStateStore : IAsyncDisposable
     /// <exception cref="FutureRevisionException">The revision has not been reached.</exception>
     StateWatch? Watch(string prefix, Revision after);
 
+    /// <summary>Writes a copy of everything as of now, which <see cref="Backups.StateRestore"/> reads. Writers do not wait for it.</summary>
+    Task BackupAsync(Stream output, CancellationToken cancellationToken);
+
+    /// <summary>Forgets the past, and gives the disk back what it freed. Open watches miss nothing; one that resumes from before lists again.</summary>
+    /// <exception cref="StoreUnavailableException">The disk does not take writes; the past is forgotten all the same.</exception>
+    Task<Compaction> CompactAsync(CancellationToken cancellationToken);
+
+    /// <summary>Reads the disk once more, and compares it with memory. Writes wait while it is read: some milliseconds for each megabyte.</summary>
+    /// <exception cref="StoreUnavailableException">The disk cannot be read.</exception>
+    Task<StateCheck> CheckAsync(CancellationToken cancellationToken);
+
     /// <summary>Why writes fail at the moment, for health checks; null while the disk takes them.</summary>
     string? Trouble { get; }
 }

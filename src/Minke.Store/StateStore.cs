@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
+using Minke.Store.Backups;
 using Minke.Store.Log;
 using Minke.Store.Log.Sqlite;
 using Minke.Store.Memory;
@@ -35,6 +36,10 @@ public sealed partial class StateStore : IStateStore
     private readonly Task _loop;
     private readonly Channel<PendingWrite> _waiting = Channel.CreateBounded<PendingWrite>(
         new BoundedChannelOptions(WaitingWritesAtMost) { SingleReader = true, AllowSynchronousContinuations = false });
+
+    // One call of the log at a time: the loop's, or one of those that look after it.
+    private readonly SemaphoreSlim _turn = new(1);
+    private bool _isLogClosed; // in turn
 
     private volatile string? _trouble;
     private int _isDisposed;
@@ -97,9 +102,35 @@ public sealed partial class StateStore : IStateStore
     public ValueTask<WriteResult> DeleteAsync(string key, Revision expected, CancellationToken cancellationToken) =>
         WriteAsync(new PendingWrite(key, null, expected, null), cancellationToken);
 
-    /// <summary>A consistent copy of the state in a new file, which opens as <c>state.db</c>. Writes wait meanwhile.</summary>
-    /// <exception cref="StoreUnavailableException">The copy could not be written.</exception>
-    public ValueTask BackupAsync(string path) => _log.BackupAsync(path);
+    public async Task BackupAsync(Stream output, CancellationToken cancellationToken)
+    {
+        // An old snapshot costs only what changes meanwhile.
+        var snapshot = _memory.Head;
+        using var backup = new BackupWriter(output);
+        await backup.WriteAsync(new BackupStart(snapshot.Revision, _time.GetUtcNow()), cancellationToken);
+        foreach (var entry in snapshot.Range(""))
+            await backup.WriteAsync(_log.AsStored(entry), cancellationToken);
+        await backup.EndAsync(cancellationToken);
+    }
+
+    public async Task<Compaction> CompactAsync(CancellationToken cancellationToken)
+    {
+        var (start, forgotten) = _memory.Compact();
+        var before = _log.SizeBytes;
+        // A turn a step: writes go on between them.
+        while (await InTurnAsync(_log.ShrinkAsync, cancellationToken))
+        {
+        }
+        var after = _log.SizeBytes;
+        return new(start, forgotten, Math.Max(0, before - after), after);
+    }
+
+    public async Task<StateCheck> CheckAsync(CancellationToken cancellationToken)
+    {
+        // Between two commits memory and the disk are the same.
+        var (stored, memory) = await InTurnAsync(async () => (await _log.CheckAsync(), _memory.Head), cancellationToken);
+        return StateCheck.Of(stored, memory);
+    }
 
     /// <summary>Commits what is waiting, ends the watches and lets the log go. Snapshots stay readable.</summary>
     public async ValueTask DisposeAsync()
@@ -114,7 +145,38 @@ public sealed partial class StateStore : IStateStore
         finally
         {
             _memory.Close();
-            await _log.DisposeAsync();
+            await InTurnAsync(() =>
+            {
+                _isLogClosed = true;
+                return _log.DisposeAsync();
+            });
+        }
+    }
+
+    private async ValueTask InTurnAsync(Func<ValueTask> call)
+    {
+        await _turn.WaitAsync();
+        try
+        {
+            await call();
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async Task<T> InTurnAsync<T>(Func<ValueTask<T>> call, CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            ObjectDisposedException.ThrowIf(_isLogClosed, this);
+            return await call();
+        }
+        finally
+        {
+            _turn.Release();
         }
     }
 
@@ -150,9 +212,9 @@ public sealed partial class StateStore : IStateStore
             while (await NextAsync())
             {
                 Take(batch);
-                await CommitAsync(batch);
+                await InTurnAsync(() => CommitAsync(batch));
                 if (_log.CompactionNeed == CompactionNeed.Now)
-                    await CompactAsync();
+                    await InTurnAsync(GiveBackAsync);
             }
         }
         catch (Exception exception)
@@ -183,14 +245,14 @@ public sealed partial class StateStore : IStateStore
                 if (await ComesWithinAsync(ready, probe))
                     return await ready;
                 probe = probe * 2 < ProbeAtMost ? probe * 2 : ProbeAtMost;
-                await ProbeAsync();
+                await InTurnAsync(ProbeAsync);
             }
             else if (_log.CompactionNeed != CompactionNeed.None)
             {
                 if (await ComesWithinAsync(ready, Quiet))
                     return await ready;
                 while (!ready.IsCompleted && _trouble is null && _log.CompactionNeed != CompactionNeed.None)
-                    await CompactAsync();
+                    await InTurnAsync(GiveBackAsync);
             }
             else
             {
@@ -283,7 +345,7 @@ public sealed partial class StateStore : IStateStore
         }
     }
 
-    private async ValueTask CompactAsync()
+    private async ValueTask GiveBackAsync()
     {
         try
         {

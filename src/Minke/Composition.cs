@@ -25,8 +25,6 @@ using Minke.Node.Volumes;
 using Minke.Server;
 using Minke.Server.Pki;
 using Minke.Store;
-using Minke.Store.Log.Sealing;
-using Minke.Store.Log.Sqlite;
 
 namespace Minke;
 
@@ -35,6 +33,8 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
 {
     /// <summary>The address of the Service <c>kubernetes</c>: the first of the Services' range.</summary>
     private static readonly IPAddress KubernetesService = IPAddress.Parse("10.96.0.1");
+
+    public IStoppedState StoppedState { get; } = new StoppedState(clock);
 
     public async Task<IRunningCluster> StartAsync(ClusterOptions options, CancellationToken cancellationToken)
     {
@@ -49,7 +49,7 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
             var places = NodeOf(data);
             var openingRuntime = cluster.OwnsSoon(() => LocalRuntime.OpenAsync(places, options.RegistriesFile, clock, loggers, cancellationToken));
             var openingStore = cluster.OwnsSoon(() => StateStore.OpenAsync(
-                OpenLog(data), new StateStoreOptions(), clock, loggers.CreateLogger<StateStore>()));
+                Minke.StoppedState.OpenLog(data), new StateStoreOptions(), clock, loggers.CreateLogger<StateStore>()));
             var pki = ClusterPki.Open(data.Pki, ServingNames.For(nodeName, KubernetesService, AddressesOf(options.Listen.Address)), clock);
 
             var nodes = new LocalNodes();
@@ -114,31 +114,6 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
     {
         using var loggers = LogTo(data.LogFile);
         await new NodeRemoval(NodeOf(data), clock, loggers).RunAsync(grace, cancellationToken);
-    }
-
-    public async Task<int> RotateKeysAsync(DataDirectory data, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var keys = SealingKeys.Open(data.SealingKeys);
-            keys.Rotate();
-            // Opening seals what an older key has sealed; only then may that key go.
-            await using var log = OpenLog(data, keys);
-            var (_, entries) = await log.LoadAsync();
-            keys.ForgetOld();
-            return entries.Count(entry => SealedKinds.Prefixes.Any(prefix => entry.Key.StartsWith(prefix, StringComparison.Ordinal)));
-        }
-        catch (Exception exception) when (exception is IOException or StoreInUseException or StoreUnavailableException or StoreCorruptException)
-        {
-            throw new CliException($"rotate the keys of {data.Root}: {exception.Message}", exception);
-        }
-    }
-
-    /// <summary>What is secret is sealed below the store, so that neither the file nor a copy of it shows it.</summary>
-    private static SealedLog OpenLog(DataDirectory data, SealingKeys? keys = null)
-    {
-        keys ??= SealingKeys.Open(data.SealingKeys);
-        return new SealedLog(SqliteLog.Open(data.State), keys, SealedKinds.Prefixes);
     }
 
     /// <summary>All names and places of a node follow from the directory, so two directories never meet.</summary>

@@ -125,6 +125,56 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task A_backup_has_its_name_only_once_it_is_whole_and_is_for_its_owner_alone()
+    {
+        Directory.CreateDirectory(new DataDirectory(_directory).State);
+        var file = Path.Combine(_directory, "backup");
+        await File.WriteAllTextAsync(file, "an older one", TestContext.Current.CancellationToken);
+        Assert.Equal(1, await Run(new NoCluster { Fails = true }, "store", "backup", file, "--data-dir", _directory));
+        Assert.Equal("an older one", await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken));
+
+        Assert.Equal(0, await Run("store", "backup", file, "--data-dir", _directory));
+        Assert.Equal("backup", await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        Assert.Contains($"to restore it elsewhere you need {_directory}/sealing.keys", _out.ToString(), StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(_directory, "*.partial"));
+    }
+
+    [Fact]
+    public async Task A_restore_replaces_a_state_only_when_asked_and_keeps_what_was_there()
+    {
+        var data = new DataDirectory(_directory);
+        Directory.CreateDirectory(data.State);
+        var (database, file) = (Path.Combine(data.State, "state.db"), Path.Combine(_directory, "backup"));
+        await File.WriteAllTextAsync(database, "old", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(file, "backup", TestContext.Current.CancellationToken);
+
+        Assert.Equal(1, await Run("store", "restore", file, "--data-dir", _directory));
+        Assert.Contains("--force", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, await Run(new NoCluster { Fails = true }, "store", "restore", file, "--force", "--data-dir", _directory));
+        using (ClusterLock.TryTake(data))
+            Assert.Equal(1, await Run("store", "restore", file, "--force", "--data-dir", _directory));
+        Assert.Equal(1, await Run("store", "restore", database, "--force", "--data-dir", _directory));
+        Assert.Equal("old", await File.ReadAllTextAsync(database, TestContext.Current.CancellationToken));
+        Assert.False(Directory.Exists(new Restoration(data).Staging));
+
+        Assert.Equal(0, await Run("store", "restore", file, "--force", "--data-dir", _directory));
+        Assert.Equal("new", await File.ReadAllTextAsync(database, TestContext.Current.CancellationToken));
+        Assert.Equal("old", await File.ReadAllTextAsync(Path.Combine(_directory, "replaced/state/state.db"), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_check_says_by_its_exit_code_whether_all_is_well()
+    {
+        Directory.CreateDirectory(new DataDirectory(_directory).State);
+        Assert.Equal(0, await Run("store", "check", "--data-dir", _directory));
+        Assert.Equal("5 objects at revision 9: all is well\n", _out.ToString());
+        Assert.Equal(1, await Run(new NoCluster { Fails = true }, "store", "check", "--data-dir", _directory));
+        Assert.Equal(0, await Run("store", "compact", "--data-dir", _directory));
+        Assert.EndsWith("freed 1.5 MB; the state takes 2.0 MB\n", _out.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Down_keeps_pods_when_asked()
     {
         var host = new NoCluster();
@@ -141,10 +191,11 @@ public sealed class CommandLineTests : IDisposable
         return await new CommandLine(host, terminal, stop, TimeProvider.System).RunAsync(arguments);
     }
 
-    private sealed class NoCluster : IClusterHost
+    private sealed class NoCluster : IClusterHost, IStoppedState
     {
         public List<string> Removed { get; } = [];
         public List<string> Rotated { get; } = [];
+        public IStoppedState StoppedState => this;
 
         public Task<IRunningCluster> StartAsync(ClusterOptions options, CancellationToken cancellationToken) =>
             throw new CliException("no cluster in this test");
@@ -154,6 +205,31 @@ public sealed class CommandLineTests : IDisposable
             Rotated.Add(data.Root);
             return Task.FromResult(3);
         }
+
+        public async Task<BackupReport> BackupAsync(DataDirectory data, Stream? running, Stream output, bool withKeys, CancellationToken cancellationToken)
+        {
+            await output.WriteAsync("backup"u8.ToArray(), cancellationToken);
+            return Fails ? throw new CliException("no space left on the disk") : Backup with { HasKeys = withKeys };
+        }
+
+        public bool Fails { get; init; }
+
+        private static BackupReport Backup { get; } = new(9, DateTimeOffset.UnixEpoch, 5, false);
+
+        public Task<BackupReport> ReadBackupAsync(string file, CancellationToken cancellationToken) =>
+            Task.FromResult(File.ReadAllText(file) == "backup" ? Backup : throw new CliException($"{file} is not a backup"));
+
+        public Task<long> RestoreAsync(DataDirectory data, string file, string staging, CancellationToken cancellationToken)
+        {
+            Directory.CreateDirectory(Path.Combine(staging, "state"));
+            File.WriteAllText(Path.Combine(staging, "state", "state.db"), "new");
+            return Fails ? throw new CliException("no space left on the disk") : Task.FromResult(1_000L);
+        }
+
+        public Task<CompactReport> CompactAsync(DataDirectory data, CancellationToken cancellationToken) => Task.FromResult(new CompactReport(9, 0, 1_500_000, 2_000_000));
+
+        public Task<CheckReport> CheckAsync(DataDirectory data, CancellationToken cancellationToken) =>
+            Task.FromResult(new CheckReport(9, 5, Fails ? ["/pods/a is there twice"] : []));
 
         public Task RemovePodsAsync(DataDirectory data, TimeSpan grace, CancellationToken cancellationToken)
         {

@@ -261,7 +261,10 @@ public sealed class StateStoreTests
         public ValueTask AppendAsync(IReadOnlyList<Change> changes) => throw new InvalidOperationException("it broke");
         public ValueTask RewriteAsync(IReadOnlyList<Entry> entries, bool leavesNoTrace) => default;
         public ValueTask CompactAsync() => default;
-        public ValueTask BackupAsync(string path) => default;
+        public ValueTask<bool> ShrinkAsync() => default;
+        public long SizeBytes => 0;
+        public Entry AsStored(Entry entry) => entry;
+        public ValueTask<LogCheck> CheckAsync() => throw new NotSupportedException();
         public ValueTask DisposeAsync() => default;
     }
 
@@ -288,7 +291,10 @@ public sealed class StateStoreTests
         public ValueTask<LogContents> LoadAsync() => _log.LoadAsync();
         public ValueTask RewriteAsync(IReadOnlyList<Entry> entries, bool leavesNoTrace) => default;
         public ValueTask CompactAsync() => default;
-        public ValueTask BackupAsync(string path) => default;
+        public ValueTask<bool> ShrinkAsync() => default;
+        public long SizeBytes => 0;
+        public Entry AsStored(Entry entry) => entry;
+        public ValueTask<LogCheck> CheckAsync() => throw new NotSupportedException();
         public ValueTask DisposeAsync() => default;
     }
 }

@@ -11,10 +11,11 @@ internal sealed class ClusterLock : IDisposable
     public static ClusterLock? TryTake(DataDirectory data)
     {
         data.Create();
+        FileStream file;
         try
         {
             // FileShare.None is flock(LOCK_EX | LOCK_NB); the descriptor is closed in children.
-            return new ClusterLock(new FileStream(data.LockFile, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            file = new FileStream(data.LockFile, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException) when (File.Exists(data.LockFile))
         {
@@ -23,6 +24,17 @@ internal sealed class ClusterLock : IDisposable
         catch (UnauthorizedAccessException)
         {
             throw new CliException($"the cluster in {data.Root} belongs to another user: use sudo");
+        }
+        try
+        {
+            // Whoever may touch the directory sees it as the last restore left it.
+            new Restoration(data).Finish();
+            return new ClusterLock(file);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
         }
     }
 

@@ -13,6 +13,7 @@ namespace Minke.Cli.Clusters;
 /// minke.log     what Minke had to say
 /// manifests/    pods of this node that need no API: one file each (static pods)
 /// pki/ state/ node/ images/   owned by the parts
+/// replaced/     what was there before the last restore (Restoration)
 /// </code>
 /// </remarks>
 public sealed class DataDirectory

@@ -17,10 +17,8 @@ public interface IClusterHost
     /// <param name="grace">How long a container has between its stop signal and being killed.</param>
     Task RemovePodsAsync(DataDirectory data, TimeSpan grace, CancellationToken cancellationToken);
 
-    /// <summary>Seals everything that is secret with a new key and forgets the old ones. The cluster does not run.</summary>
-    /// <returns>How many values are sealed.</returns>
-    /// <exception cref="CliException">It cannot be done; what was sealed still opens.</exception>
-    Task<int> RotateKeysAsync(DataDirectory data, CancellationToken cancellationToken);
+    /// <summary>The state of clusters that do not run.</summary>
+    IStoppedState StoppedState { get; }
 }
 
 /// <summary>A cluster in this process. Disposing stops it; its pods run on.</summary>

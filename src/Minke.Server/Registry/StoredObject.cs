@@ -61,6 +61,17 @@ internal static class StoredObject
     /// <summary>Whether an update would change nothing. By which schema a custom object was looked at last is no change.</summary>
     public static bool IsSame(ReadOnlySpan<byte> encoded, Entry entry) => encoded[SizeOfHeader(encoded)..].SequenceEqual(Json(entry));
 
+    /// <summary>Whether the header says what the JSON holds.</summary>
+    public static bool IsWellFormed(Entry entry)
+    {
+        var stored = entry.Value.Span;
+        if (stored is not [Format or CustomFormat, ..] || stored.Length <= SizeOfHeader(stored))
+            return false;
+        var (members, splice) = FindOffsets(Json(entry));
+        return BinaryPrimitives.ReadUInt16LittleEndian(stored[2..]) == (stored[0] == CustomFormat ? 1 : members)
+            && BinaryPrimitives.ReadInt32LittleEndian(stored[4..]) == splice;
+    }
+
     private static int SizeOfHeader(ReadOnlySpan<byte> stored) => stored[0] == CustomFormat ? CustomHeaderSize : HeaderSize;
 
     /// <summary>The stored object with its resourceVersion; one instance for everybody.</summary>

@@ -12,6 +12,7 @@ using Minke.Server.OpenApi;
 using Minke.Server.Registry;
 using Minke.Server.Subresources;
 using Minke.Server.Tables;
+using Minke.Server.Upkeep;
 
 namespace Minke.Server.Requests;
 
@@ -21,7 +22,7 @@ namespace Minke.Server.Requests;
 /// </summary>
 internal sealed partial class RequestHandler(
     ResourceCatalog catalog, ResourceHandler resources, SubresourceHandler subresources, VirtualResources virtuals, DiscoveryDocuments discovery,
-    OpenApiDocuments openApi, HealthEndpoints health, ServerMetrics metrics, Authenticator authenticator,
+    OpenApiDocuments openApi, HealthEndpoints health, StoreEndpoints upkeep, ServerMetrics metrics, Authenticator authenticator,
     Authorizer authorizer, Impersonation impersonation, Auditor? auditor, TimeProvider clock, ILogger logger, CancellationToken stopping)
 {
     // Upstream's --max-requests-inflight and --max-mutating-requests-inflight.
@@ -208,6 +209,12 @@ internal sealed partial class RequestHandler(
     {
         var path = http.Request.Path.Value ?? "/";
         Authorize(http, AccessQuery.OfPath(user, http.Request.Method.ToLowerInvariant(), path));
+        if (path.StartsWith("/minke/", StringComparison.Ordinal))
+        {
+            using var ends = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, stopping);
+            if (await upkeep.TryHandleAsync(http, path, ends.Token))
+                return;
+        }
         if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
             throw MethodNotAllowed();
         if (await health.TryHandleAsync(http, path) || await discovery.TryHandleAsync(http, path) || await openApi.TryHandleAsync(http, path))

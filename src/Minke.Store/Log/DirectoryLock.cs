@@ -17,6 +17,7 @@ internal sealed partial class DirectoryLock : IDisposable
     private const int O_CLOEXEC = 0x80000;
     private const int LOCK_EX = 2;
     private const int LOCK_NB = 4;
+    private const int LOCK_UN = 8;
     private const int EWOULDBLOCK = 11;
 
     private readonly SafeFileHandle _file;
@@ -65,7 +66,16 @@ internal sealed partial class DirectoryLock : IDisposable
         }
     }
 
-    public void Dispose() => _file.Dispose();
+    /// <summary>
+    /// Lets go in so many words: a process that is being started has a copy of the descriptor until its exec, and the lock would stay
+    /// with that copy.
+    /// </summary>
+    public void Dispose()
+    {
+        if (!_file.IsClosed)
+            _ = flock(_file, LOCK_UN);
+        _file.Dispose();
+    }
 
     private static void SayHolder(string path)
     {

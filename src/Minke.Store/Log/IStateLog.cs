@@ -32,14 +32,28 @@ public interface IStateLog : IAsyncDisposable
     /// <exception cref="StoreUnavailableException">The disk does not take writes.</exception>
     ValueTask CompactAsync();
 
-    /// <summary>A consistent copy in a new file.</summary>
-    /// <exception cref="StoreUnavailableException">The copy could not be written.</exception>
-    ValueTask BackupAsync(string path);
+    /// <summary>A short step of giving back all space there is. Whether there is more to do.</summary>
+    /// <exception cref="StoreUnavailableException">The disk does not take writes.</exception>
+    ValueTask<bool> ShrinkAsync();
+
+    /// <summary>What it takes on the disk.</summary>
+    long SizeBytes { get; }
+
+    /// <summary>An entry as it is to lie outside memory. From any thread.</summary>
+    Entry AsStored(Entry entry);
+
+    /// <summary>Reads everything once more, from the disk. Damage is what is asked for, so it is an answer and not an error.</summary>
+    /// <exception cref="StoreUnavailableException">The disk cannot be read.</exception>
+    ValueTask<LogCheck> CheckAsync();
 }
 
 /// <param name="Revision">The counter: no revision up to here may be given out again.</param>
 /// <param name="Entries">In any order.</param>
 public readonly record struct LogContents(Revision Revision, List<Entry> Entries);
+
+/// <param name="Contents">As far as it can be read.</param>
+/// <param name="Problems">What is wrong with it, in words.</param>
+public readonly record struct LogCheck(LogContents Contents, IReadOnlyList<string> Problems);
 
 public enum CompactionNeed
 {

@@ -32,7 +32,13 @@ public sealed class MemoryLog : IStateLog
 
     public ValueTask CompactAsync() => ValueTask.CompletedTask;
 
-    public ValueTask BackupAsync(string path) => throw new NotSupportedException("a log in memory has no file to copy");
+    public ValueTask<bool> ShrinkAsync() => new(false);
+
+    public long SizeBytes => 0;
+
+    public Entry AsStored(Entry entry) => entry;
+
+    public ValueTask<LogCheck> CheckAsync() => new(new LogCheck(new LogContents(_revision, [.. _entries.Values]), []));
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -77,6 +77,17 @@ internal sealed class History
         _segments.RemoveRange(0, drop);
     }
 
+    /// <summary>Begins anew. Whoever reads a segment still has it.</summary>
+    /// <returns>How many changes are gone.</returns>
+    public int Forget(MemorySnapshot now)
+    {
+        var forgotten = _changes;
+        _segments.Clear();
+        _segments.Add(new Segment(now, _time.GetTimestamp()));
+        (_changes, _bytes) = (0, 0);
+        return forgotten;
+    }
+
     /// <summary>The segment that holds the first change after a revision.</summary>
     private int IndexFor(Revision revision)
     {

@@ -127,6 +127,17 @@ internal sealed class StateMemory
         }
     }
 
+    /// <summary>Forgets the past: what watches that are open have still to read stays theirs.</summary>
+    /// <returns>The oldest revision there is now, and how many changes are gone.</returns>
+    public (Revision Start, int Forgotten) Compact()
+    {
+        lock (_gate)
+        {
+            _rebuilt.Clear();
+            return (_head.Revision, _history.Forget(_head));
+        }
+    }
+
     public void Leave(MemoryWatch watch)
     {
         lock (_gate)

@@ -1,10 +1,12 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
 using Minke.Store.Log.Sqlite;
 using static Minke.Store.Tests.Make;
 
 namespace Minke.Store.Tests.Log;
 
-public sealed class DirectoryLockTests : IDisposable
+public sealed partial class DirectoryLockTests : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
 
@@ -40,6 +42,32 @@ public sealed class DirectoryLockTests : IDisposable
         Assert.Contains("this process", refusal.Message, StringComparison.Ordinal);
         await store.PutAsync("/pods/a");
     }
+
+    /// <summary>Between fork and exec a process that is being started has a copy of every descriptor: a busy machine leaves it there for long.</summary>
+    [Fact]
+    public async Task A_directory_is_free_once_its_store_is_closed_whoever_has_a_copy_of_the_descriptor()
+    {
+        int copy;
+        await using (await StoreAsync(_directory.Path))
+        {
+            var held = new DirectoryInfo("/proc/self/fd").EnumerateFiles().First(file => file.LinkTarget == Path.Combine(_directory.Path, "lock"));
+            copy = dup(int.Parse(held.Name, CultureInfo.InvariantCulture));
+        }
+        try
+        {
+            await using var next = await StoreAsync(_directory.Path);
+        }
+        finally
+        {
+            _ = close(copy);
+        }
+    }
+
+    [LibraryImport("libc")]
+    private static partial int dup(int descriptor);
+
+    [LibraryImport("libc")]
+    private static partial int close(int descriptor);
 
     [Fact]
     public async Task A_directory_that_cannot_be_made_is_an_error_that_names_it()

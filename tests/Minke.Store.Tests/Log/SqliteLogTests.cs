@@ -129,19 +129,6 @@ public sealed class SqliteLogTests : IDisposable
             [.. new DirectoryInfo(_directory.Path).EnumerateFiles().Select(file => (file.Name, file.Length, file.LastWriteTimeUtc)).Order()];
     }
 
-    [Fact]
-    public async Task A_backup_is_a_state_of_its_own()
-    {
-        using var copy = new TemporaryDirectory();
-        await using var store = await StoreAsync(_directory.Path);
-        await FillAsync(store, keys: 20, bytes: 1_000);
-        await store.BackupAsync(Path.Combine(copy.Path, "state.db"));
-        await using var restored = await StoreAsync(copy.Path);
-        Assert.Equal(store.CurrentRevision, restored.CurrentRevision);
-        Assert.Equal(Contents(store.Snapshot().Range("")), Contents(restored.Snapshot().Range("")));
-        await restored.PutAsync("/more");
-    }
-
     [Theory]
     [InlineData("this is no database, but it is long enough that it could have been one, had it begun as they all do; so it is refused")]
     [InlineData("SQLite format 3\0 and then nothing that makes sense, for a hundred bytes and more, so that its header is complete but wrong.")]

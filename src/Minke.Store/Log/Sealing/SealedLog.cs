@@ -44,7 +44,35 @@ public sealed class SealedLog(IStateLog inner, SealingKeys keys, IReadOnlyList<s
 
     public ValueTask CompactAsync() => inner.CompactAsync();
 
-    public ValueTask BackupAsync(string path) => inner.BackupAsync(path);
+    public ValueTask<bool> ShrinkAsync() => inner.ShrinkAsync();
+
+    public long SizeBytes => inner.SizeBytes;
+
+    public Entry AsStored(Entry entry) => inner.AsStored(IsSealed(entry.Key) ? Seal(entry) : entry);
+
+    public async ValueTask<LogCheck> CheckAsync()
+    {
+        var (contents, found) = await inner.CheckAsync();
+        var problems = new List<string>(found);
+        for (var i = 0; i < contents.Entries.Count; i++)
+        {
+            var stored = contents.Entries[i];
+            if (!IsSealed(stored.Key))
+                continue;
+            try
+            {
+                if (SealedValue.Open(stored.Key, stored.Value.Span, keys, out _) is { } value)
+                    contents.Entries[i] = new(stored.Key, value, stored.Created, stored.Modified);
+                else
+                    problems.Add($"{stored.Key} is not sealed: the next start seals it");
+            }
+            catch (StoreCorruptException exception)
+            {
+                problems.Add(exception.Message);
+            }
+        }
+        return new(contents, problems);
+    }
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 

@@ -14,6 +14,8 @@ internal static class SealedValue
 
     private static ReadOnlySpan<byte> Prefix => "k8s:enc:aesgcm:v1:"u8;
 
+    public static bool IsSealed(ReadOnlySpan<byte> stored) => stored.StartsWith(Prefix);
+
     public static byte[] Seal(string key, ReadOnlySpan<byte> value, SealingKeys keys)
     {
         var id = Encoding.ASCII.GetBytes(keys.ActiveId);
@@ -38,7 +40,7 @@ internal static class SealedValue
     public static byte[]? Open(string key, ReadOnlySpan<byte> stored, SealingKeys keys, out bool isCurrent)
     {
         isCurrent = false;
-        if (!stored.StartsWith(Prefix))
+        if (!IsSealed(stored))
             return null;
         var rest = stored[Prefix.Length..];
         var colon = rest.IndexOf((byte)':');

@@ -21,6 +21,9 @@ public sealed class SqliteLog : IStateLog
     private const long ApplicationId = 0x4d696e6b; // "Mink", for file(1)
     private const int PageBytes = 4096;
 
+    /// <summary>None where the row is missing, which is damage.</summary>
+    internal const string CounterQuery = "SELECT coalesce((SELECT revision FROM counter WHERE id = 1), 0)";
+
     private readonly string _path;
     private readonly SqliteLogTuning _tuning;
     private readonly LogThread _thread = new("minke-store");
@@ -108,10 +111,18 @@ public sealed class SqliteLog : IStateLog
         return true;
     }));
 
-    public async ValueTask BackupAsync(string path) => await _thread.RunAsync(() => Attempt($"copy to {path}", () =>
+    public async ValueTask<bool> ShrinkAsync() =>
+        await _thread.RunAsync(() => Attempt("compact", () => Connect().Shrink(_tuning.FreePagesPerStep)));
+
+    public long SizeBytes => ((string[])[_path, _path + "-wal"]).Select(path => new FileInfo(path)).Where(file => file.Exists).Sum(file => file.Length);
+
+    public Entry AsStored(Entry entry) => entry;
+
+    /// <remarks>Instead of <see cref="LoadAsync"/> too.</remarks>
+    public async ValueTask<LogCheck> CheckAsync() => await _thread.RunAsync(() => Attempt("check", () =>
     {
-        Connect().CopyTo(path);
-        return true;
+        var connection = _revision == Revision.None ? _connection ??= new Connection(_path, OpenMode.Existing, _tuning) : Connect();
+        return new SqliteCheck(connection.Database, _path).Run();
     }));
 
     public async ValueTask DisposeAsync()
@@ -253,11 +264,15 @@ public sealed class SqliteLog : IStateLog
             }
         }
 
-        public Revision Counter => new(_database.Query("SELECT revision FROM counter WHERE id = 1"));
+        public SqliteDatabase Database => _database;
+
+        public Revision Counter => new(_database.Query(CounterQuery));
 
         public LogContents Load()
         {
             var counter = Counter;
+            if (counter.Value < 1)
+                throw new StoreCorruptException($"open {_path}: its counter is gone: restore a copy");
             var entries = new List<Entry>();
             using var select = _database.Prepare("SELECT revision, created, key, value FROM entries");
             while (select.Step())
@@ -330,10 +345,17 @@ public sealed class SqliteLog : IStateLog
             long Spare() => _database.Query("PRAGMA freelist_count") - (_database.Query("PRAGMA page_count") / 4);
         }
 
-        public void CopyTo(string path)
+        /// <summary>As <see cref="GiveBack"/>, but until nothing is spare.</summary>
+        public bool Shrink(long perStep)
         {
-            using var copy = _database.Prepare("VACUUM INTO ?");
-            copy.Bind(1, path).Run();
+            if (_database.Query("PRAGMA freelist_count") > 0)
+            {
+                _database.Execute($"PRAGMA incremental_vacuum({perStep})");
+                if (_database.Query("PRAGMA freelist_count") > 0)
+                    return true;
+            }
+            _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+            return false;
         }
 
         public void Dispose() => _database.Dispose();
