@@ -45,7 +45,7 @@ public sealed class NodeAgent : IDisposable
         _loops = new PodLoops(
             settings, () => place, () => _reporter.Current ?? registered, runtime, new PodImages(images, new PullSecrets(api, _events), _events, time, _reporter.Changed),
             volumes, environment, _sources, prober, api, _events, time, logger);
-        _endpoint = new NodeEndpoint(_loops, runtime, time);
+        _endpoint = new NodeEndpoint(settings, _loops, runtime, time);
         _rotation = new LogRotation(settings, _loops, runtime, time, logger);
         if (readManifest is not null)
             _staticPods = new StaticPods(settings, _loops, readManifest, logger);

@@ -28,6 +28,7 @@ using Minke.Server.Discovery;
 using Minke.Server.Health;
 using Minke.Server.InProcess;
 using Minke.Server.OpenApi;
+using Minke.Server.Proxying;
 using Minke.Server.Registry;
 using Minke.Server.Requests;
 using Minke.Server.Services;
@@ -60,6 +61,7 @@ public sealed class ApiServer : IAsyncDisposable
     private readonly DefinitionController _definitions;
     private readonly PolicyStatusController _policyStatus;
     private readonly ResourceCatalog _catalog;
+    private readonly ProxyHandler _proxies;
     private Task _working = Task.CompletedTask;
     private readonly AuditLog? _auditLog;
     private Task _auditing = Task.CompletedTask;
@@ -105,7 +107,11 @@ public sealed class ApiServer : IAsyncDisposable
         _catalog = catalog;
 
         var resources = new ResourceHandler(registry, ids);
-        var streams = new PodStreams(registry, options.Nodes, new StreamingEndpoints(new(), clock));
+        var connections = new ConnectAdmission(registry);
+        var dialer = new Dialer(options.Dial, clock);
+        var reverse = new ReverseProxy(new ProxyHeaders(options.Credentials.FrontProxy));
+        _proxies = new ProxyHandler(registry, connections, new ProxyPlaces(registry, ids), options.Nodes, reverse, dialer);
+        var streams = new PodStreams(registry, connections, options.Nodes, new StreamingEndpoints(new(), clock));
         var usage = new UsageMetrics(registry, options.Nodes);
         _auditLog = options.Audit is { } audit ? new AuditLog(audit, clock, loggers.CreateLogger<AuditLog>()) : null;
         var auditor = _auditLog is null ? null : new Auditor(AuditPolicy.Read(options.Audit!.PolicyFile), _auditLog, ids, clock);
@@ -121,7 +127,7 @@ public sealed class ApiServer : IAsyncDisposable
         };
         checks.AddRange(options.HealthChecks);
         _handler = new RequestHandler(
-            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry), new CustomScale(registry)), new VirtualResources(registry, pods, reviews, usage),
+            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry), new CustomScale(registry), _proxies), new VirtualResources(registry, pods, reviews, usage),
             new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
             new OpenApiDocuments(catalog, options.GitVersion, clock),
             new HealthEndpoints(checks), new StoreEndpoints(store), new ServerMetrics(store, catalog), authenticator,
@@ -173,6 +179,7 @@ public sealed class ApiServer : IAsyncDisposable
         await _auditing;
         foreach (var provider in _providers)
             provider.Dispose();
+        _proxies.Dispose();
         await _host.DisposeAsync();
         _stopping.Dispose();
     }

@@ -43,6 +43,9 @@ public sealed record ApiServerOptions
     /// <summary>Where the nodes are that logs, commands, ports and usage are asked of.</summary>
     public INodeDirectory Nodes { get; init; } = new NoNodes();
 
+    /// <summary>How pods, nodes and extension servers are reached instead of over the network; a test puts its own here.</summary>
+    public Func<EndPoint, CancellationToken, Task<Stream>>? Dial { get; init; }
+
     /// <summary>Which addresses and node ports Services get.</summary>
     public ServiceNetwork ServiceNetwork { get; init; } = new();
 

@@ -18,7 +18,12 @@ public interface INodeEndpoint
 
     /// <summary>Use of CPU and memory, of the machine and of each running container.</summary>
     Task<NodeUsage> UsageAsync(CancellationToken cancellationToken);
+
+    /// <summary>One of the pages a node has about itself: <c>/healthz</c>, <c>/pods</c>, <c>/metrics</c>, …; null when there is none at the path.</summary>
+    Task<NodeDocument?> ReadAsync(string path, CancellationToken cancellationToken);
 }
+
+public sealed record NodeDocument(string ContentType, byte[] Body);
 
 /// <summary>Finds the endpoint of a node by its name; null when the node is unknown or cannot be reached.</summary>
 public interface INodeDirectory

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Minke.Api;
 using Minke.Client.Nodes;
 using Minke.Node.Linux;
@@ -11,15 +10,21 @@ using ContainerStatus = Minke.Node.Runtime.ContainerStatus;
 namespace Minke.Node.Pods;
 
 /// <summary>What kubectl asks of a node, with the kubelet's words for what cannot be done.</summary>
-internal sealed class NodeEndpoint(PodLoops pods, IContainerRuntime runtime, TimeProvider time) : INodeEndpoint, IDisposable
+internal sealed class NodeEndpoint : INodeEndpoint, IDisposable
 {
-    /// <summary>Two looks nearer than this give no rate worth having.</summary>
-    private static readonly TimeSpan MinWindow = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan MaxWindow = TimeSpan.FromMinutes(2);
-
-    private readonly Lock _gate = new(); // guards _poller and _last
+    private readonly PodLoops _pods;
+    private readonly IContainerRuntime _runtime;
+    private readonly UsageSampler _usage;
+    private readonly NodeDocuments _documents;
+    private readonly Lock _gate = new(); // guards _poller
     private Poller? _poller;
-    private UsageSample? _last;
+
+    public NodeEndpoint(NodeSettings settings, PodLoops pods, IContainerRuntime runtime, TimeProvider time)
+    {
+        (_pods, _runtime) = (pods, runtime);
+        _usage = new UsageSampler(pods, runtime, time);
+        _documents = new NodeDocuments(settings, pods, _usage);
+    }
 
     public Task<Stream> LogsAsync(PodReference pod, LogRequest request, CancellationToken cancellationToken)
     {
@@ -34,14 +39,14 @@ internal sealed class NodeEndpoint(PodLoops pods, IContainerRuntime runtime, Tim
     public async Task<IProcessStreams> ExecAsync(PodReference pod, ExecStreamsRequest request, CancellationToken cancellationToken)
     {
         var container = Running(Find(pod), request.Container);
-        return await TryAsync(() => runtime.ExecAsync(
+        return await TryAsync(() => _runtime.ExecAsync(
             container.Id, new ExecRequest(request.Command, request.Stdin, request.Stdout, request.Stderr, request.Tty), cancellationToken));
     }
 
     public async Task<IProcessStreams> AttachAsync(PodReference pod, ExecStreamsRequest request, CancellationToken cancellationToken)
     {
         var container = Running(Find(pod), request.Container);
-        return await TryAsync(() => runtime.AttachAsync(
+        return await TryAsync(() => _runtime.AttachAsync(
             container.Id, new AttachRequest(request.Stdin, request.Stdout, request.Stderr, request.Tty), cancellationToken));
     }
 
@@ -52,7 +57,7 @@ internal sealed class NodeEndpoint(PodLoops pods, IContainerRuntime runtime, Tim
             throw StatusException.InternalError($"pod {pod.Name}_{pod.Namespace} is not running");
         try
         {
-            return await runtime.PortForwardAsync(sandbox.Id, port, cancellationToken);
+            return await _runtime.PortForwardAsync(sandbox.Id, port, cancellationToken);
         }
         catch (RuntimeException e)
         {
@@ -61,28 +66,14 @@ internal sealed class NodeEndpoint(PodLoops pods, IContainerRuntime runtime, Tim
         }
     }
 
-    public async Task<NodeUsage> UsageAsync(CancellationToken cancellationToken)
-    {
-        UsageSample? first;
-        lock (_gate)
-            first = _last;
-        var now = time.GetUtcNow();
-        if (first is null || now - first.At < MinWindow || now - first.At > MaxWindow)
-        {
-            if (first is null || now - first.At > MaxWindow)
-                first = await SampleAsync(cancellationToken);
-            await Task.Delay(MinWindow, time, cancellationToken);
-        }
-        var second = await SampleAsync(cancellationToken);
-        lock (_gate)
-            _last = second;
-        return second.Since(first);
-    }
+    public Task<NodeUsage> UsageAsync(CancellationToken cancellationToken) => _usage.RateAsync(cancellationToken);
+
+    public Task<NodeDocument?> ReadAsync(string path, CancellationToken cancellationToken) => _documents.ReadAsync(path, cancellationToken);
 
     public void Dispose() => _poller?.Dispose();
 
     private PodLoop Find(PodReference pod) =>
-        pods.Find(pod.Namespace, pod.Name, pod.Uid) ?? throw StatusException.NotFound("", "pods", pod.Name);
+        _pods.Find(pod.Namespace, pod.Name, pod.Uid) ?? throw StatusException.NotFound("", "pods", pod.Name);
 
     private Poller SharedPoller()
     {
@@ -146,49 +137,5 @@ internal sealed class NodeEndpoint(PodLoops pods, IContainerRuntime runtime, Tim
             "ImagePullBackOff" => start + ": trying and failing to pull image",
             var reason => start + ": " + reason,
         };
-    }
-
-    private async Task<UsageSample> SampleAsync(CancellationToken cancellationToken)
-    {
-        var containers = new List<(PodReference Pod, string Name, ContainerId Id, ContainerStats Stats)>();
-        foreach (var loop in pods.All)
-        {
-            var metadata = loop.Pod.Metadata;
-            foreach (var container in loop.View.Containers.Where(container => container.State == ContainerState.Running))
-            {
-                if (await runtime.ContainerStatsAsync(container.Id, cancellationToken) is { } stats)
-                    containers.Add((new(metadata.Namespace, metadata.Name, metadata.Uid), container.Config.Name, container.Id, stats));
-            }
-        }
-        return new UsageSample(time.GetUtcNow(), MachineCpuNanoseconds(), NodeMachine.MemoryInfo("MemTotal") - NodeMachine.MemoryInfo("MemAvailable"), containers);
-    }
-
-    /// <summary>CPU time of the machine since its start, from the first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal.</summary>
-    private static long MachineCpuNanoseconds()
-    {
-        const long NanosecondsPerTick = 10_000_000; // USER_HZ is 100 on every Linux .NET runs on
-        var fields = File.ReadLines("/proc/stat").First().Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        return fields.Skip(1).Take(8).Where((_, index) => index is not (3 or 4)).Sum(field => long.Parse(field, CultureInfo.InvariantCulture)) * NanosecondsPerTick;
-    }
-
-    private sealed record UsageSample(
-        DateTimeOffset At, long MachineCpuNanoseconds, long MachineMemoryBytes,
-        IReadOnlyList<(PodReference Pod, string Name, ContainerId Id, ContainerStats Stats)> Containers)
-    {
-        public NodeUsage Since(UsageSample first)
-        {
-            var before = first.Containers.ToDictionary(container => container.Id, container => container.Stats);
-            var window = At - first.At;
-            return new NodeUsage(At, window, new(Rate(MachineCpuNanoseconds - first.MachineCpuNanoseconds, window), MachineMemoryBytes),
-            [
-                .. Containers.Where(container => before.ContainsKey(container.Id)).Select(container => new ContainerUsage(
-                    container.Pod, container.Name, new(
-                        Rate(container.Stats.CpuUsageNanoseconds - before[container.Id].CpuUsageNanoseconds, container.Stats.Timestamp - before[container.Id].Timestamp),
-                        container.Stats.MemoryWorkingSetBytes))),
-            ]);
-        }
-
-        private static long Rate(long nanoseconds, TimeSpan window) =>
-            window <= TimeSpan.Zero ? 0 : Math.Max((long)(nanoseconds / window.TotalSeconds), 0);
     }
 }

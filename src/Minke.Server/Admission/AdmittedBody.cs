@@ -14,7 +14,9 @@ internal sealed class AdmittedBody : IKubeObject
     public static KindInfo ExecOptions { get; } = InfoOf("", "v1", "PodExecOptions");
     public static KindInfo AttachOptions { get; } = InfoOf("", "v1", "PodAttachOptions");
     public static KindInfo PortForwardOptions { get; } = InfoOf("", "v1", "PodPortForwardOptions");
-    public static KindInfo ProxyOptions { get; } = InfoOf("", "v1", "PodProxyOptions");
+    public static KindInfo PodProxyOptions { get; } = InfoOf("", "v1", "PodProxyOptions");
+    public static KindInfo ServiceProxyOptions { get; } = InfoOf("", "v1", "ServiceProxyOptions");
+    public static KindInfo NodeProxyOptions { get; } = InfoOf("", "v1", "NodeProxyOptions");
 
     private readonly byte[] _json;
 

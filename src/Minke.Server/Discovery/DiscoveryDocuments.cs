@@ -241,8 +241,8 @@ internal sealed class DiscoveryDocuments
         resource.Custom is null && (group, version) == (resource.Kind.Group, resource.Kind.Version)
             ? new() { Kind = kind } : new() { Group = group, Version = version, Kind = kind };
 
-    /// <summary>Gated ones are off; proxy is served once there is something behind it.</summary>
-    public static IEnumerable<SubresourceInfo> Served(KindInfo kind) => kind.Subresources.Where(sub => sub.Gate.Length == 0 && sub.Name != "proxy");
+    /// <summary>Gated ones are off.</summary>
+    public static IEnumerable<SubresourceInfo> Served(KindInfo kind) => kind.Subresources.Where(sub => sub.Gate.Length == 0);
 
     private static (string Group, string Version, string Kind) Body(KindInfo kind, SubresourceInfo sub)
     {

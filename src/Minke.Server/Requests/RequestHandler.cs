@@ -156,7 +156,7 @@ internal sealed partial class RequestHandler(
         Authorize(http, QueryOf(http, user, target, verb));
         if (catalog.Find(target.Group, target.Version, target.Plural) is not { } resource)
             throw StatusException.NoResource();
-        if (verb.Length == 0)
+        if (verb.Length == 0 && target.Subresource != "proxy")
             throw MethodNotAllowed();
         // A namespaced resource is written in a namespace, a cluster-scoped one never is.
         if (target.Namespace.Length > 0 && !resource.IsNamespaced)

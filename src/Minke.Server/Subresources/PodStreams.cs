@@ -3,7 +3,6 @@ using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Client.Nodes;
 using Minke.Server.Admission;
-using Minke.Server.Audit;
 using Minke.Server.Registry;
 using Minke.Server.Requests;
 using Minke.Server.Streaming;
@@ -11,7 +10,7 @@ using Minke.Server.Streaming;
 namespace Minke.Server.Subresources;
 
 /// <summary>Logs, commands and ports of a pod: which container, on which node; the connection itself is <see cref="StreamingEndpoints"/>'.</summary>
-internal sealed class PodStreams(ObjectRegistry registry, INodeDirectory nodes, StreamingEndpoints streaming)
+internal sealed class PodStreams(ObjectRegistry registry, ConnectAdmission admission, INodeDirectory nodes, StreamingEndpoints streaming)
 {
     private readonly Resource _pods = registry.Catalog.Find(Pod.KindInfo)!;
 
@@ -43,13 +42,13 @@ internal sealed class PodStreams(ObjectRegistry registry, INodeDirectory nodes, 
 
     public async ValueTask ExecAsync(ApiRequest request)
     {
-        var options = await ConnectAsync(request, AdmittedBody.ExecOptions, QueryValues.Read(request.Http, PodExecOptions.FromQuery), PodExecOptions.FromQuery, static options => new()
+        var options = await admission.AdmitAsync(request, AdmittedBody.ExecOptions, QueryValues.Read(request.Http, PodExecOptions.FromQuery), PodExecOptions.FromQuery, static options => new()
         {
             ["stdin"] = Flag(options.Stdin),
             ["stdout"] = Flag(options.Stdout),
             ["stderr"] = Flag(options.Stderr),
             ["tty"] = Flag(options.Tty),
-            ["container"] = Text(options.Container),
+            ["container"] = ConnectAdmission.Text(options.Container),
             ["command"] = options.Command.IsEmpty ? null : new JsonArray([.. options.Command.Select(word => JsonValue.Create(word))]),
         });
         var pod = Find(request);
@@ -71,13 +70,13 @@ internal sealed class PodStreams(ObjectRegistry registry, INodeDirectory nodes, 
 
     public async ValueTask AttachAsync(ApiRequest request)
     {
-        var options = await ConnectAsync(request, AdmittedBody.AttachOptions, QueryValues.Read(request.Http, PodAttachOptions.FromQuery), PodAttachOptions.FromQuery, static options => new()
+        var options = await admission.AdmitAsync(request, AdmittedBody.AttachOptions, QueryValues.Read(request.Http, PodAttachOptions.FromQuery), PodAttachOptions.FromQuery, static options => new()
         {
             ["stdin"] = Flag(options.Stdin),
             ["stdout"] = Flag(options.Stdout),
             ["stderr"] = Flag(options.Stderr),
             ["tty"] = Flag(options.Tty),
-            ["container"] = Text(options.Container),
+            ["container"] = ConnectAdmission.Text(options.Container),
         });
         var pod = Find(request);
         var streams = new ExecStreamsRequest
@@ -95,7 +94,7 @@ internal sealed class PodStreams(ObjectRegistry registry, INodeDirectory nodes, 
 
     public async ValueTask PortForwardAsync(ApiRequest request)
     {
-        _ = await ConnectAsync(request, AdmittedBody.PortForwardOptions, QueryValues.Read(request.Http, PodPortForwardOptions.FromQuery), PodPortForwardOptions.FromQuery, static options => new()
+        _ = await admission.AdmitAsync(request, AdmittedBody.PortForwardOptions, QueryValues.Read(request.Http, PodPortForwardOptions.FromQuery), PodPortForwardOptions.FromQuery, static options => new()
         {
             ["ports"] = options.Ports.IsEmpty ? null : new JsonArray([.. options.Ports.Select(port => JsonValue.Create(port))]),
         });
@@ -105,37 +104,7 @@ internal sealed class PodStreams(ObjectRegistry registry, INodeDirectory nodes, 
         await streaming.PortForwardAsync(request.Http, reference, (port, cancellationToken) => node.PortForwardAsync(reference, port, cancellationToken));
     }
 
-    /// <summary>Admission sees the options of a connection, and may change them; there is no trying it out.</summary>
-    private async ValueTask<T> ConnectAsync<T>(ApiRequest request, KindInfo kind, T options, Func<QueryReader, T> read, Func<T, JsonObject> write)
-    {
-        if (request.Http.Request.Query.ContainsKey("dryRun"))
-            throw StatusException.BadRequest("dryRun is not supported");
-        var members = write(options);
-        foreach (var (name, value) in members.ToList())
-        {
-            if (value is null)
-                members.Remove(name);
-        }
-        var body = AdmittedBody.Of(kind, members);
-        var context = request.Known(new WriteContext { User = request.User, Audit = request.Http.Features.Get<AuditRecord>() });
-        var admitted = await registry.AdmitAsync(new AdmissionRequest
-        {
-            Resource = _pods,
-            Subresource = request.Target.Subresource,
-            ObjectKind = kind,
-            Operation = AdmissionOperation.Connect,
-            Namespace = request.Namespace,
-            Name = request.Name,
-            Object = body,
-            Context = context,
-        }, request.Cancelled);
-        Responses.Warn(request.Http, context.Warnings);
-        return ReferenceEquals(admitted, body) ? options : read(((AdmittedBody)admitted).Query());
-    }
-
     private static JsonValue? Flag(bool isOn) => isOn ? JsonValue.Create(true) : null;
-
-    private static JsonValue? Text(string text) => text.Length > 0 ? JsonValue.Create(text) : null;
 
     private Pod Find(ApiRequest request) => (Pod)StoredObject.Read(_pods, registry.GetEntry(_pods, request.Namespace, request.Name));
 

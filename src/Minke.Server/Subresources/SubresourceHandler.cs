@@ -6,7 +6,7 @@ using Minke.Server.Requests;
 namespace Minke.Server.Subresources;
 
 /// <summary>What is behind an object's name: its status and the like as stored, the others by code of their own.</summary>
-internal sealed class SubresourceHandler(ResourceHandler resources, PodOperations pods, PodStreams streams, TokenRequests tokens, ScaleHandler scales, CustomScale customScales)
+internal sealed class SubresourceHandler(ResourceHandler resources, PodOperations pods, PodStreams streams, TokenRequests tokens, ScaleHandler scales, CustomScale customScales, ProxyHandler proxies)
 {
     public ValueTask HandleAsync(ApiRequest request)
     {
@@ -14,7 +14,8 @@ internal sealed class SubresourceHandler(ResourceHandler resources, PodOperation
         var info = request.Resource.Kind.Subresources.FirstOrDefault(one => one.Name == subresource);
         if (info is null || info.Gate.Length > 0)
             throw request.Resource.Custom is null ? StatusException.NoResource() : StatusException.NotFound(request.Resource.Kind, request.Name);
-        if (!info.Verbs.Contains(request.Verb))
+        // A proxy passes methods on that are no verb of ours.
+        if (!info.Verbs.Contains(request.Verb) && subresource != "proxy")
             throw StatusException.Of(405, StatusReason.MethodNotAllowed, "the server does not allow this method on the requested resource", StatusDetails.Empty);
         return (request.Resource.Kind.Plural, subresource) switch
         {
@@ -26,6 +27,7 @@ internal sealed class SubresourceHandler(ResourceHandler resources, PodOperation
             ("pods", "exec") => streams.ExecAsync(request),
             ("pods", "attach") => streams.AttachAsync(request),
             ("pods", "portforward") => streams.PortForwardAsync(request),
+            (_, "proxy") => proxies.HandleAsync(request),
             (_, "scale") => scales.HandleAsync(request),
             ("serviceaccounts", "token") => tokens.CreateAsync(request),
             _ => throw StatusException.NoResource(),

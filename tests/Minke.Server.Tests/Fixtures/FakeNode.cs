@@ -22,4 +22,7 @@ internal sealed class FakeNode : INodeDirectory, INodeEndpoint
 
     public Task<NodeUsage> UsageAsync(CancellationToken cancellationToken) => Task.FromResult(new NodeUsage(
         DateTimeOffset.UnixEpoch, TimeSpan.FromSeconds(10), new(1_500_000_000, 3 << 20), Containers));
+
+    public Task<NodeDocument?> ReadAsync(string path, CancellationToken cancellationToken) =>
+        Task.FromResult(path == "/healthz" ? new NodeDocument("text/plain; charset=utf-8", "ok"u8.ToArray()) : null);
 }
