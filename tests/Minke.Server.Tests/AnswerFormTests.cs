@@ -44,6 +44,25 @@ public sealed class AnswerFormTests : IAsyncLifetime
         Assert.Equal(("NotAcceptable", message), (reply.Reason, reply.Message));
     }
 
+    [Theory]
+    [InlineData("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", """{"spec":{"nonResourceAttributes":{"path":"/","verb":"get"}}}""")]
+    [InlineData("/apis/authentication.k8s.io/v1/tokenreviews", """{"spec":{"token":"x"}}""")]
+    [InlineData("/api/v1/namespaces/default/serviceaccounts/default/token", """{"spec":{"audiences":[]}}""")]
+    public async Task Answers_that_are_no_objects_have_no_rows(string path, string body)
+    {
+        const string Table = "application/json;as=Table" + Meta;
+        Assert.Equal("NotAcceptable", (await _server.SendAsync(HttpMethod.Post, path, body, accept: Table)).Expect(406).Reason);
+        Assert.NotEqual(406, (await _server.SendAsync(HttpMethod.Post, path, body, accept: Table + ", application/json")).Code);
+    }
+
+    [Fact]
+    public async Task A_streamed_list_has_no_rows()
+    {
+        const string Stream = ConfigMaps + "?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1";
+        Assert.Equal("NotAcceptable", (await _server.GetAsync(Stream, "application/json;as=Table" + Meta)).Expect(406).Reason);
+        (await _server.GetAsync(Stream, "application/json;as=Table" + Meta + ", application/json")).Expect(200);
+    }
+
     [Fact]
     public async Task Yaml_cannot_be_watched()
     {

@@ -1,3 +1,4 @@
+using System.Text;
 using Minke.Client;
 using Minke.Api.Core.V1;
 
@@ -72,6 +73,16 @@ public sealed class WatchTests
         Assert.Equal("ADDED a", await watch.NextAsync());
         Assert.Equal("BOOKMARK ", await watch.NextAsync());
         Assert.Equal("true", watch.Last["metadata"]!["annotations"]!["k8s.io/initial-events-end"]!.GetValue<string>());
+        Assert.Equal("""{"kind":"ConfigMapList","apiVersion":"v1","metadata":{},"items":[]}""", Blueprint(watch));
+        await using var metadata = await Watch.OpenAsync(
+            server, ConfigMaps + "?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&labelSelector=none",
+            "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io");
+        Assert.Equal("BOOKMARK ", await metadata.NextAsync());
+        Assert.Equal("""{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{},"items":[]}""", Blueprint(metadata));
+
+        // What client-go puts the objects into, when a list is streamed.
+        static string Blueprint(Watch watch) => Encoding.UTF8.GetString(Convert.FromBase64String(
+            watch.Last["metadata"]!["annotations"]!["kubernetes.io/initial-events-list-blueprint"]!.GetValue<string>()));
     }
 
     [Fact]

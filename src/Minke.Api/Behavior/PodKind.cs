@@ -5,6 +5,14 @@ namespace Minke.Api;
 /// <summary>What a Pod does beyond its fields. (pkg/registry/core/pod/strategy.go)</summary>
 internal sealed class PodKind : KindBehavior<Pod>
 {
+    private static readonly PodCondition Gated = new()
+    {
+        Type = PodConditionType.PodScheduled,
+        Status = ConditionStatus.False,
+        Reason = "SchedulingGated",
+        Message = "Scheduling is blocked due to non-empty scheduling gates",
+    };
+
     public override Pod Default(Pod pod) => PodDefaults.Of(pod);
 
     public override Pod PrepareForCreate(Pod pod)
@@ -12,7 +20,7 @@ internal sealed class PodKind : KindBehavior<Pod>
         var spec = FeatureGates.Drop(pod.Spec, "spec");
         return pod with
         {
-            Status = new PodStatus { Phase = PodPhase.Pending, QosClass = PodQos.ClassOf(spec) },
+            Status = new PodStatus { Phase = PodPhase.Pending, QosClass = PodQos.ClassOf(spec), Conditions = spec.SchedulingGates.IsEmpty ? [] : [Gated] },
             Spec = spec with { Affinity = PodAffinityKeys.Merge(spec.Affinity, pod.Metadata.Labels) },
         };
     }

@@ -45,7 +45,7 @@ internal static class RbacRules
     /// <summary>Who may bind one role may not be able to bind another, so a binding stays with its role.</summary>
     public static void ValidateSameRole(RoleRef role, RoleRef old, FieldErrors errors)
     {
-        if (role == old)
+        if (Json.Same(role, old))
             return;
         var shown = $"rbac.RoleRef{{APIGroup:{FieldErrors.Quote(role.ApiGroup)}, Kind:{FieldErrors.Quote(role.Kind)}, Name:{FieldErrors.Quote(role.Name)}}}";
         errors.Invalid("roleRef", new GoText(shown), "cannot change roleRef");

@@ -3,23 +3,23 @@ using Minke.Api.Core.V1;
 
 namespace Minke.Control.Scheduling;
 
-/// <summary>Whether a pod may run on a node. Each answer is null for yes, or kube-scheduler's words for why not.</summary>
+/// <summary>Whether a pod may run on a node: null for yes, or why not in kube-scheduler's words.</summary>
 internal static class NodeFilters
 {
     private static readonly string[] CountedResources = ["cpu", "memory", "ephemeral-storage"];
 
-    /// <summary>All reasons against, as upstream counts them: the first filter that objects speaks; resources speak together.</summary>
-    public static IReadOnlyList<string> Reasons(Pod pod, NodeView node)
+    /// <summary>What speaks against a node, as upstream says it: the first filter that objects; resources together.</summary>
+    public static Objection? Against(Pod pod, NodeView node)
     {
         if (Unschedulable(pod, node.Node) is { } unschedulable)
-            return [unschedulable];
+            return Objection.OfNode(unschedulable);
         if (Taint(pod, node.Node) is { } taint)
-            return [taint];
+            return Objection.OfNode(taint);
         if (!NodeSelectors.Matches(pod.Spec, node.Node))
-            return ["node(s) didn't match Pod's node affinity/selector"];
+            return Objection.OfNode("node(s) didn't match Pod's node affinity/selector");
         if (PortConflict(pod, node))
-            return ["node(s) didn't have free ports for the requested pod ports"];
-        return Insufficient(pod, node);
+            return Objection.OfPods("node(s) didn't have free ports for the requested pod ports");
+        return Insufficient(pod, node) is { Count: > 0 } missing ? new(missing, IsOfPods: true) : null;
     }
 
     private static string? Unschedulable(Pod pod, Node node) =>

@@ -6,7 +6,7 @@ namespace Minke.Control.Scheduling;
 /// <summary>Required pod affinity and anti-affinity, and hard topology spread, over the nodes as they are now.</summary>
 internal static class PodAffinityFilter
 {
-    public static string? Reason(Pod pod, NodeView node, IReadOnlyList<NodeView> nodes)
+    public static Objection? Against(Pod pod, NodeView node, IReadOnlyList<NodeView> nodes)
     {
         foreach (var term in pod.Spec.Affinity?.PodAffinity?.RequiredDuringSchedulingIgnoredDuringExecution ?? default)
         {
@@ -14,33 +14,33 @@ internal static class PodAffinityFilter
             // The first of a group that wants its own company may go anywhere the topology is known.
             var isFirst = !nodes.SelectMany(view => view.Pods).Any(other => Matches(term, pod, other)) && Matches(term, pod, pod);
             if (!isMet && !(isFirst && node.Node.Metadata.Labels.ContainsKey(term.TopologyKey)))
-                return "node(s) didn't match pod affinity rules";
+                return Objection.OfNode("node(s) didn't match pod affinity rules");
         }
         foreach (var term in pod.Spec.Affinity?.PodAntiAffinity?.RequiredDuringSchedulingIgnoredDuringExecution ?? default)
         {
             if (PodsInDomain(node, nodes, term.TopologyKey).Any(other => Matches(term, pod, other)))
-                return "node(s) didn't match pod anti-affinity rules";
+                return Objection.OfPods("node(s) didn't match pod anti-affinity rules");
         }
         foreach (var other in nodes.SelectMany(view => view.Pods.Select(bound => (View: view, Pod: bound))))
         {
             foreach (var term in other.Pod.Spec.Affinity?.PodAntiAffinity?.RequiredDuringSchedulingIgnoredDuringExecution ?? default)
             {
                 if (SameDomain(node, other.View, term.TopologyKey) && Matches(term, other.Pod, pod))
-                    return "node(s) didn't satisfy existing pods anti-affinity rules";
+                    return Objection.OfPods("node(s) didn't satisfy existing pods anti-affinity rules");
             }
         }
         foreach (var constraint in pod.Spec.TopologySpreadConstraints)
         {
-            if (constraint.WhenUnsatisfiable == UnsatisfiableConstraintAction.DoNotSchedule && SpreadReason(constraint, pod, node, nodes) is { } reason)
-                return reason;
+            if (constraint.WhenUnsatisfiable == UnsatisfiableConstraintAction.DoNotSchedule && AgainstSpread(constraint, pod, node, nodes) is { } objection)
+                return objection;
         }
         return null;
     }
 
-    private static string? SpreadReason(TopologySpreadConstraint constraint, Pod pod, NodeView node, IReadOnlyList<NodeView> nodes)
+    private static Objection? AgainstSpread(TopologySpreadConstraint constraint, Pod pod, NodeView node, IReadOnlyList<NodeView> nodes)
     {
         if (!node.Node.Metadata.Labels.TryGetValue(constraint.TopologyKey, out var domain))
-            return "node(s) didn't match pod topology spread constraints (missing required label)";
+            return Objection.OfNode("node(s) didn't match pod topology spread constraints (missing required label)");
         var counts = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var view in nodes)
         {
@@ -52,7 +52,7 @@ internal static class PodAffinityFilter
         }
         var least = counts.Count < (constraint.MinDomains ?? 1) ? 0 : counts.Values.Min();
         var self = LabelSelectors.Matches(constraint.LabelSelector, pod.Metadata.Labels) ? 1 : 0;
-        return counts[domain] + self - least > constraint.MaxSkew ? "node(s) didn't match pod topology spread constraints" : null;
+        return counts[domain] + self - least > constraint.MaxSkew ? Objection.OfPods("node(s) didn't match pod topology spread constraints") : null;
     }
 
     private static IEnumerable<Pod> PodsInDomain(NodeView node, IReadOnlyList<NodeView> nodes, string topologyKey) =>

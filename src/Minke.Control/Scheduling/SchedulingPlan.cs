@@ -12,23 +12,21 @@ internal readonly record struct SchedulingPlan(string? NodeName, string Message)
     /// <summary>Among the nodes that fit, the one with the most room left; by name where they are alike.</summary>
     public static SchedulingPlan For(Pod pod, IReadOnlyList<NodeView> nodes)
     {
-        var counts = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        var objections = new List<Objection>();
         NodeView? best = null;
         decimal bestScore = -1;
         foreach (var node in nodes.OrderBy(node => node.Name, StringComparer.Ordinal))
         {
-            var reasons = NodeFilters.Reasons(pod, node);
-            if (reasons.Count == 0 && PodAffinityFilter.Reason(pod, node, nodes) is { } affinity)
-                reasons = [affinity];
-            foreach (var reason in reasons)
-                counts[reason] = counts.GetValueOrDefault(reason) + 1;
-            if (reasons.Count > 0)
+            if ((NodeFilters.Against(pod, node) ?? PodAffinityFilter.Against(pod, node, nodes)) is { } objection)
+            {
+                objections.Add(objection);
                 continue;
+            }
             var score = Score(pod, node);
             if (score > bestScore)
                 (best, bestScore) = (node, score);
         }
-        return best is not null ? new(best.Name, "") : new(null, Explain(counts, nodes.Count));
+        return best is not null ? new(best.Name, "") : new(null, Explain(pod, objections));
     }
 
     private static decimal Score(Pod pod, NodeView node)
@@ -45,13 +43,17 @@ internal readonly record struct SchedulingPlan(string? NodeName, string Message)
         return room + (preferred / 100m) + (1m / (1 + avoided));
     }
 
-    private static string Explain(SortedDictionary<string, int> counts, int nodeCount)
+    private static string Explain(Pod pod, List<Objection> objections)
     {
-        if (nodeCount == 0)
+        if (objections.Count == 0)
             return "no nodes available to schedule pods";
-        var reasons = string.Join(", ", counts.Select(pair => string.Create(CultureInfo.InvariantCulture, $"{pair.Value} {pair.Key}")).Order(StringComparer.Ordinal));
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"0/{nodeCount} nodes are available: {reasons}. preemption: 0/{nodeCount} nodes are available: {nodeCount} No preemption victims found for incoming pod.");
+        var preemption = pod.Spec.PreemptionPolicy == PreemptionPolicy.Never ? "not eligible due to preemptionPolicy=Never."
+            : NoneOf(objections.Select(objection => objection.IsOfPods ? "No preemption victims found for incoming pod" : "Preemption is not helpful for scheduling"));
+        return $"{NoneOf(objections.SelectMany(objection => objection.Reasons))} preemption: {preemption}";
+
+        string NoneOf(IEnumerable<string> reasons) => string.Create(CultureInfo.InvariantCulture, $"0/{objections.Count} nodes are available: {Counted(reasons)}.");
     }
+
+    private static string Counted(IEnumerable<string> reasons) => string.Join(", ", reasons.CountBy(reason => reason)
+        .Select(pair => string.Create(CultureInfo.InvariantCulture, $"{pair.Value} {pair.Key}")).Order(StringComparer.Ordinal));
 }

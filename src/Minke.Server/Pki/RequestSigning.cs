@@ -65,7 +65,9 @@ internal static class RequestSigning
         serial[0] = (byte)(serial[0] & 0x7F | 0x40); // positive, and of fixed length
         var start = now - Backdate;
         var end = (lifetime < Short ? now : start) + lifetime;
-        return request.Create(authority, start, end < authority.NotAfter ? end : authority.NotAfter, serial);
+        // The key asked for may be RSA; ours is not, so the signature is made apart from the request.
+        using var key = authority.GetECDsaPrivateKey()!;
+        return request.Create(authority.SubjectName, X509SignatureGenerator.CreateForECDsa(key), start, end < authority.NotAfter ? end : authority.NotAfter, serial);
     }
 
     private static X509Extension? SubjectNames(SigningRequest asked)

@@ -30,7 +30,7 @@ internal readonly record struct MediaType(BodyFormat Format, Projection Projecti
 
     /// <summary>The most wanted of the accepted forms that we have; a client that names none takes JSON.</summary>
     /// <exception cref="StatusException">406.</exception>
-    public static MediaType Negotiate(string accept, bool isWatch = false, bool hasProtobuf = true)
+    public static MediaType Negotiate(string accept, bool isWatch = false, bool hasProtobuf = true, bool hasTable = true)
     {
         if (accept.Length == 0 || accept is "application/json" or "*/*")
             return default;
@@ -39,7 +39,8 @@ internal readonly record struct MediaType(BodyFormat Format, Projection Projecti
         foreach (var clause in ordered)
         {
             // Metadata alone has a protobuf form for every kind; custom objects have none.
-            if (Read(clause) is not { } type || (!hasProtobuf && type is { Format: BodyFormat.Protobuf, Projection: Projection.None }))
+            if (Read(clause) is not { } type || (!hasProtobuf && type is { Format: BodyFormat.Protobuf, Projection: Projection.None })
+                || (!hasTable && type.Projection == Projection.Table))
                 continue;
             // YAML has no frames to stream in, and upstream looks no further than the first form that fits.
             return isWatch && type.Format == BodyFormat.Yaml ? throw NotAcceptable(AcceptedStreams) : type;

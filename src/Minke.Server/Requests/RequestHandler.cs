@@ -173,7 +173,7 @@ internal sealed partial class RequestHandler(
             Target = target,
             Resource = resource,
             Verb = verb,
-            Media = MediaOf(http, resource, verb),
+            Media = MediaOf(http, resource, target, verb),
             Cancelled = cancelled,
             Clock = clock,
             CheckMayCreate = verb is "update" or "patch" ? () => authorizer.Check(QueryOf(http, user, target, "create")) : null,
@@ -266,9 +266,10 @@ internal sealed partial class RequestHandler(
         }
     }
 
-    private static MediaType MediaOf(HttpContext http, Resource resource, string verb)
+    private static MediaType MediaOf(HttpContext http, Resource resource, RequestTarget target, string verb)
     {
-        var media = MediaType.Negotiate(http.Request.Headers.Accept.ToString(), verb == "watch", hasProtobuf: resource.Custom is null);
+        var media = MediaType.Negotiate(
+            http.Request.Headers.Accept.ToString(), verb == "watch", hasProtobuf: resource.Custom is null, hasTable: HasTable(http, resource, target, verb));
         if (verb == "watch")
             return media with { IsPretty = false }; // A frame is a line.
         if (media.Projection is Projection.PartialMetadata or Projection.PartialMetadataList)
@@ -277,6 +278,12 @@ internal sealed partial class RequestHandler(
             TableWriter.Check(http);
         return media.Format == BodyFormat.Json && !media.IsPretty && MediaType.IsForPeople(http.Request) ? media with { IsPretty = true } : media;
     }
+
+    /// <summary>Nobody has said how a review looks in rows; and a list that is streamed is to be what its listing would be.</summary>
+    private static bool HasTable(HttpContext http, Resource resource, RequestTarget target, string verb) =>
+        !(resource.IsVirtual && !resource.Kind.Verbs.Contains("list"))
+        && target.Subresource is not ("binding" or "eviction" or "token")
+        && !(verb == "watch" && IsTrue(http, "sendInitialEvents") && IsTrue(http, "allowWatchBookmarks"));
 
     /// <summary>What authorisation is asked. A field selector that names one object makes a list a question about that object.</summary>
     private static AccessQuery QueryOf(HttpContext http, UserInfo user, RequestTarget target, string verb)

@@ -93,32 +93,36 @@ internal static class Responses
     /// <summary>A list of objects that may not be stored at all.</summary>
     public static ValueTask ListAsync(ApiRequest request, IEnumerable<IKubeObject> items, ListMeta metadata)
     {
+        var (media, body) = (request.Media, ListBytes(request, items, metadata));
+        return media.Format == BodyFormat.Protobuf ? BytesAsync(request.Http, 200, media.ContentType, body) : JsonAsync(request.Http, 200, body, media);
+    }
+
+    /// <summary>A list as JSON, or as protobuf where that was asked for.</summary>
+    public static ReadOnlyMemory<byte> ListBytes(ApiRequest request, IEnumerable<IKubeObject> items, ListMeta metadata)
+    {
         var (media, kind) = (request.Media, request.Resource.Kind);
+        if (media.Format == BodyFormat.Protobuf)
+            return media.Projection == Projection.None ? ProtoList(items, metadata, kind) : PartialMetadata.ToProto(items, metadata, media);
         var buffer = new ArrayBufferWriter<byte>(64 * 1024);
-        using (var writer = new Utf8JsonWriter(buffer, Json.WriterOptions))
+        using var writer = new Utf8JsonWriter(buffer, Json.WriterOptions);
+        if (media.Projection == Projection.Table)
         {
-            switch (media)
-            {
-                case { Projection: Projection.Table }:
-                    TableWriter.Write(writer, request, items, metadata, withColumns: true);
-                    break;
-                case { Projection: not Projection.None, Format: BodyFormat.Protobuf }:
-                    return BytesAsync(request.Http, 200, media.ContentType, PartialMetadata.ToProto(items, metadata, media));
-                case { Projection: not Projection.None }:
-                    WriteList(writer, "PartialObjectMetadataList", media.MetaVersion, metadata, items, static (writer, item) =>
-                    {
-                        writer.WritePropertyName("metadata"u8);
-                        item.Metadata.WriteJson(writer);
-                    });
-                    break;
-                case { Format: BodyFormat.Protobuf }:
-                    return BytesAsync(request.Http, 200, media.ContentType, ProtoList(items, metadata, kind));
-                default:
-                    WriteList(writer, kind.ListKind, kind.ApiVersion, metadata, items, static (writer, item) => item.WriteJsonMembers(writer));
-                    break;
-            }
+            TableWriter.Write(writer, request, items, metadata, withColumns: true);
         }
-        return JsonAsync(request.Http, 200, buffer.WrittenMemory, media);
+        else if (media.Projection == Projection.None)
+        {
+            WriteList(writer, kind.ListKind, kind.ApiVersion, metadata, items, static (writer, item) => item.WriteJsonMembers(writer));
+        }
+        else
+        {
+            WriteList(writer, "PartialObjectMetadataList", media.MetaVersion, metadata, items, static (writer, item) =>
+            {
+                writer.WritePropertyName("metadata"u8);
+                item.Metadata.WriteJson(writer);
+            });
+        }
+        writer.Flush();
+        return buffer.WrittenMemory;
     }
 
     /// <param name="http">Of the request.</param>

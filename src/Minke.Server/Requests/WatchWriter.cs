@@ -14,6 +14,9 @@ internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output
 {
     private const string InitialEventsEnd = "k8s.io/initial-events-end";
 
+    /// <summary>Beside it: an empty list in the client's own form, which its library puts the objects into.</summary>
+    private const string ListBlueprint = "kubernetes.io/initial-events-list-blueprint";
+
     private bool _hasColumns;
 
     public void Write(Notice notice)
@@ -56,9 +59,16 @@ internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output
     {
         var empty = request.Resource.Kind.ReadJson("{}"u8);
         var metadata = new ObjectMeta { ResourceVersion = notice.Revision.ToString() };
-        return empty.WithMetadata(notice.EndsInitialEvents
-            ? metadata with { Annotations = ApiMap.From([new KeyValuePair<string, string>(InitialEventsEnd, "true")]) }
-            : metadata);
+        if (!notice.EndsInitialEvents)
+            return empty.WithMetadata(metadata);
+        return empty.WithMetadata(metadata with
+        {
+            Annotations = ApiMap.From(
+            [
+                new KeyValuePair<string, string>(InitialEventsEnd, "true"),
+                new(ListBlueprint, Convert.ToBase64String(Responses.ListBytes(request, [], ListMeta.Empty).Span)),
+            ]),
+        });
     }
 
     private void Write(ReadOnlySpan<byte> type, IKubeObject value)

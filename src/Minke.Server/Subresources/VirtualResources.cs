@@ -31,7 +31,7 @@ internal sealed class VirtualResources(ObjectRegistry registry, PodOperations po
         var body = await request.BodyAsync();
         var options = QueryValues.Read(request.Http, CreateOptions.FromQuery);
         var context = request.Context(options.DryRun, options.FieldManager, options.FieldValidation);
-        var asked = ObjectDecoder.Decode(request.Resource, body, request.BodyFormat, FieldValidation.Warn, context);
+        var asked = ObjectDecoder.Decode(request.Resource, body, request.BodyFormat, QueryValues.FieldValidation(options.FieldValidation), context);
         asked = await registry.AdmitAsync(new AdmissionRequest
         {
             Resource = request.Resource,

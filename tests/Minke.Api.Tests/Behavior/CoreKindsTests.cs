@@ -19,6 +19,15 @@ public sealed class CoreKindsTests
     }
 
     [Fact]
+    public void A_pod_with_gates_says_from_the_first_that_they_hold_it_back()
+    {
+        var made = (Pod)Cases.Create(Pod.KindInfo, Cases.Yaml("{metadata: {name: x}, spec: {schedulingGates: [{name: a}], containers: [{name: c, image: i}]}}")).Value;
+        Assert.Equal(
+            [("PodScheduled", "False", "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")],
+            made.Status.Conditions.Select(condition => (condition.Type, condition.Status, condition.Reason, condition.Message)));
+    }
+
+    [Fact]
     public void A_namespace_is_named_by_its_label_and_kept_by_its_finalizer()
     {
         var made = (Namespace)Cases.Create(Namespace.KindInfo, Cases.Yaml("{metadata: {name: shop}, status: {phase: Terminating}}")).Value;

@@ -20,12 +20,21 @@ public sealed class SchedulingPlanTests
 
     [Fact]
     public void What_is_missing_is_counted_by_node() => Assert.Equal(
-        "0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod.",
+        "0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. preemption: 0/3 nodes are available: "
+        + "1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod.",
         Plan(
             Pod("p", cpu: "5"),
             new(Node("a"), []),
             new(Node("b"), []),
             new(Node("c") with { Spec = new NodeSpec { Unschedulable = true } }, [])).Message);
+
+    [Fact]
+    public void Who_never_takes_the_place_of_others_is_told_so()
+    {
+        var pod = Pod("p", cpu: "5");
+        Assert.Equal("0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never.",
+            Plan(pod with { Spec = pod.Spec with { PreemptionPolicy = PreemptionPolicy.Never } }, new NodeView(Node("a"), [])).Message);
+    }
 
     [Fact]
     public void A_finished_pod_takes_no_room()

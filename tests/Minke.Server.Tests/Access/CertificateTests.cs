@@ -79,6 +79,19 @@ public sealed class CertificateTests(KubectlServer kubectl) : IClassFixture<Kube
     }
 
     [Fact]
+    public async Task A_key_of_another_kind_than_the_authoritys_is_signed_as_well()
+    {
+        using var key = RSA.Create(2048);
+        var request = Encoding.ASCII.GetBytes(new CertificateRequest("CN=rsa", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSigningRequestPem());
+        (await Server.PostAsync(Requests, Csr("rsa", request, Client, "\"digital signature\",\"key encipherment\",\"client auth\""))).Expect(201);
+        Assert.Equal(0, (await kubectl.RunAsync("certificate approve rsa")).ExitCode);
+        using var issued = await IssuedAsync("rsa");
+        using var client = Server.ClientOf(issued.CopyWithPrivateKey(key));
+        Assert.Equal("rsa", (await Server.SendAsync(HttpMethod.Post, "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}", client: client)).Expect(201)
+            .Json["status"]!["userInfo"]!["username"]!.ToString());
+    }
+
+    [Fact]
     public async Task A_node_renews_its_own_certificate_without_asking_anybody()
     {
         (await Server.PostAsync("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", """

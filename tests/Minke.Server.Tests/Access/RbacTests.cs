@@ -44,6 +44,20 @@ public sealed class RbacTests
     }
 
     [Fact]
+    public async Task A_binding_may_change_in_everything_but_its_role()
+    {
+        await using var server = await TestServer.StartAsync();
+        foreach (var bindings in (string[])[$"{Rbac}/clusterrolebindings", $"{Rbac}/namespaces/default/rolebindings"])
+        {
+            (await server.PostAsync(bindings, BindingOf("b", "view", User("bob"), "ClusterRole"))).Expect(201);
+            var patched = (await server.PatchAsync(bindings + "/b", $$"""{"metadata":{"labels":{"on":"1"} },"subjects":[{{User("eve")}}] }""")).Expect(200);
+            (await server.PutAsync(bindings + "/b", patched.Text)).Expect(200);
+            Assert.EndsWith("roleRef: Invalid value: rbac.RoleRef{APIGroup:\"rbac.authorization.k8s.io\", Kind:\"ClusterRole\", Name:\"edit\"}: cannot change roleRef",
+                (await server.PatchAsync(bindings + "/b", """{"roleRef":{"name":"edit"}}""")).Expect(422).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task Groups_and_service_accounts_are_subjects_too()
     {
         await using var server = await TestServer.StartAsync();
