@@ -40,7 +40,8 @@ internal static class DefinitionStatus
     public static CustomResourceDefinition WithNames(CustomResourceDefinition definition, IEnumerable<CustomResourceDefinition> group, DateTimeOffset now)
     {
         var (asked, had) = (Complete(definition.Spec.Names), definition.Status.AcceptedNames);
-        if (Json.Same(asked, had))
+        // Somebody may have written the conditions away.
+        if (IsTrue(definition, ConditionType.NamesAccepted) && Json.Same(asked, had))
             return definition;
         var resources = new HashSet<string>(StringComparer.Ordinal);
         var kinds = new HashSet<string>(StringComparer.Ordinal);

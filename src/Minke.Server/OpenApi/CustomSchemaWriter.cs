@@ -130,7 +130,7 @@ internal sealed class CustomSchemaWriter(Utf8JsonWriter writer, OpenApiVersion v
     private void Metadata(string definition)
     {
         writer.WriteStartObject();
-        writer.WriteString("description"u8, "Name, namespace, labels and everything else that all objects have.");
+        writer.WriteString("description"u8, "Standard object's metadata: name, namespace, labels and everything else that all objects have.");
         if (IsOld)
         {
             DefinitionWriter.WriteReference(writer, version, definition);

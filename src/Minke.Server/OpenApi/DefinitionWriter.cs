@@ -136,7 +136,7 @@ internal sealed class DefinitionWriter(OpenApiVersion version, IReadOnlyList<str
         writer.WritePropertyName("apiVersion"u8);
         WriteTypeMeta(writer, "apiVersion");
         writer.WriteStartObject("items"u8);
-        writer.WriteString("description"u8, "The objects, ordered by namespace and name.");
+        writer.WriteString("description"u8, $"List of {kind.Plural}, ordered by namespace and name.");
         writer.WriteString("type"u8, "array");
         writer.WriteStartObject("items"u8);
         WriteReferenceMembers(writer, item, kind.IsDynamic ? null : "{}", hasSiblings: false);
@@ -160,7 +160,7 @@ internal sealed class DefinitionWriter(OpenApiVersion version, IReadOnlyList<str
         writer.WriteStartObject();
         writer.WriteString("description"u8, name == "kind"
             ? "Which kind of object this is, in CamelCase. Taken from the address of the request when left out; it never changes."
-            : "Group and version this object is written in. Taken from the address of the request when left out.");
+            : "APIVersion defines the group and version this object is written in. Taken from the address of the request when left out.");
         writer.WriteString("type"u8, "string");
         writer.WriteEndObject();
     }

@@ -48,7 +48,7 @@ internal sealed record Parameter(string Name, string Type, string Description, b
 
     private static readonly Parameter FieldSelector = new("fieldSelector", "string", "Only objects whose fields match, as in metadata.name=web.");
 
-    private static readonly Parameter LabelSelector = new("labelSelector", "string", "Only objects whose labels match, as in app=web,tier!=db.");
+    private static readonly Parameter LabelSelector = new("labelSelector", "string", "Keeps the list of returned objects to those whose labels match, as in app=web,tier!=db.");
 
     private static readonly Parameter Limit = new("limit", "integer", "How many objects a page may hold. The answer's metadata.continue leads to the next one.");
 
@@ -70,7 +70,7 @@ internal sealed record Parameter(string Name, string Type, string Description, b
     [
         new("allowWatchBookmarks", "boolean", "The watch may be sent BOOKMARK events, which carry nothing but a newer resourceVersion."),
         Continue, FieldSelector, LabelSelector, Limit, ResourceVersion, ResourceVersionMatch, SendInitialEvents, TimeoutSeconds,
-        new("watch", "boolean", "A stream of changes rather than a list."),
+        new("watch", "boolean", "Watch for changes to the described resources: a stream of them rather than a list."),
     ];
 
     public static readonly IReadOnlyList<Parameter> Write = [DryRun, FieldManager, FieldValidation];

@@ -24,6 +24,19 @@ public sealed class DefinitionTests
     }
 
     [Fact]
+    public async Task Conditions_that_somebody_wrote_away_come_back()
+    {
+        await using var server = await TestServer.StartAsync();
+        await server.EstablishAsync(Definitions.CronTab());
+        const string Patch = """{"status":{"conditions":[{"type":"","status":"","lastTransitionTime":null,"reason":"","message":"patched"}]}}""";
+        var patched = (await server.PatchAsync(One + "/status", Patch)).Expect(200).Json["status"]!["conditions"]!;
+        Assert.Equal("patched", Assert.Single(patched.AsArray())!["message"]!.ToString());
+        var mended = await server.UntilAsync(One, one => Definitions.Condition(one, "Established")?["status"]?.ToString() == "True");
+        Assert.Equal("patched", mended["status"]!["conditions"]![0]!["message"]!.ToString());
+        (await server.GetAsync("/apis/stable.example.com/v1/crontabs")).Expect(200);
+    }
+
+    [Fact]
     public async Task Names_that_are_taken_are_refused_until_they_are_free()
     {
         await using var server = await TestServer.StartAsync();

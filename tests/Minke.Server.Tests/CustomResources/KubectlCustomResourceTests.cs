@@ -83,6 +83,9 @@ public sealed class KubectlCustomResourceTests(KubectlServer kubectl) : IClassFi
         Assert.Contains("KIND:       CronTab\nVERSION:    v1\n", explained, StringComparison.Ordinal);
         Assert.Contains("What is to be done.", explained, StringComparison.Ordinal);
         Assert.Contains("  cron\t<string> -required-\n    When.\n", explained, StringComparison.Ordinal);
+        // Upstream's conformance tests look for these words of every custom resource.
+        Assert.Matches("(?s)apiVersion\t<string>.*APIVersion defines", await RunAsync("explain crontab"));
+        Assert.Matches("(?s)DESCRIPTION:.*Standard object's metadata.*FIELDS:.*creationTimestamp\t<string>.*CreationTimestamp is a timestamp", await RunAsync("explain crontab.metadata"));
         Assert.Contains("FIELD: run <string>", await RunAsync("explain ct.spec.steps.run"), StringComparison.Ordinal);
 
         var changed = a.Replace("web:1", "web:2", StringComparison.Ordinal);
