@@ -115,4 +115,10 @@ public sealed record CelCompilation(CelProgram? Program, IReadOnlyList<CelIssue>
 {
     /// <summary>All issues as cel-go prints them, a line break between.</summary>
     public string ErrorText => CelIssue.Format(Issues);
+
+    /// <summary>The expression is fine, but a constant in it has no value: no program can be made.</summary>
+    public bool IsInstantiationFailure => Issues is [{ Line: 0 }];
+
+    /// <summary>The issues as Kubernetes introduces them.</summary>
+    public string Failure => IsInstantiationFailure ? ErrorText : "compilation failed: " + ErrorText;
 }

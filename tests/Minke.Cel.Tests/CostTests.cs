@@ -61,6 +61,16 @@ public class CostTests
     [InlineData("'abc'.lowerAscii()", 1)]
     [InlineData("sets.contains([1, 2], [1])", 3)]
     [InlineData("optional.of(1).orValue(2)", 1)]
+    [InlineData("map.?nowhere", 1)]
+    [InlineData("map.?nowhere.orValue('x')", 1)]
+    [InlineData("strings.quote(text)", 51)]
+    [InlineData("'%s'.format([text])", 12)]
+    [InlineData("map.nowhere == 'x'", 3)]
+    [InlineData("map.nowhere.startsWith('x')", 3)]
+    [InlineData("map.nowhere.replace('x', 'y')", 2)]
+    [InlineData("[map.nowhere]", 12)]
+    [InlineData("{'a': map.nowhere}", 32)]
+    [InlineData("list.exists(x, map.nowhere == x)", 42)]
     public void An_evaluation_costs_what_it_costs_upstream(string expression, int cost) => Assert.Equal((ulong)cost, Eval.Run(expression, Variables).Cost);
 
     [Fact]
@@ -98,6 +108,9 @@ public class CostTests
     [InlineData("self.any.startsWith('x')", 3, 3)]
     [InlineData("true || self.count == 1", 0, 2)]
     [InlineData("self.count > 1 ? self.name : 'x'", 3, 5)]
+    [InlineData("self == self", 2, 2)]
+    [InlineData("self.count == self.count", 4, 4)]
+    [InlineData("strings.quote(self.name) == 'a'", 3, 7)]
     public void An_estimate_knows_how_long_values_can_be(string expression, long min, long max)
     {
         var self = new CelObjectType("self", new Dictionary<string, CelType>

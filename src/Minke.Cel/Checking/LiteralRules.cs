@@ -44,7 +44,7 @@ internal static class LiteralRules
         var isWrong = (call.Function, literal.Value) switch
         {
             ("duration", StringValue text) => !GoDuration.TryParse(text.Value, out _),
-            ("timestamp", StringValue text) => !Rfc3339.TryParse(text.Value, out var seconds, out var nanoseconds) || Durations.At(seconds, nanoseconds) is ErrorValue,
+            ("timestamp", StringValue text) => !Rfc3339.TryParse(text.Value, out var timestamp) || timestamp is ErrorValue,
             ("matches", StringValue pattern) when call.Target is not null => !GoRegex.TryGet(pattern.Value, out _, out _),
             _ => false,
         };

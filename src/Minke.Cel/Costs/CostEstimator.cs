@@ -172,8 +172,10 @@ internal sealed class CostEstimator(CelEnvironment environment)
             case "check":
                 return (CostEstimate.Fixed(350_000), null);
             case "serviceAccount" or "path" or "group" or "resource" or "subresource" or "namespace" or "name" or "allowed" or "reason" or "error"
-                or "errored" or "fieldSelector" or "labelSelector":
+                or "errored":
                 return (One, null);
+            case "fieldSelector" or "labelSelector" when arguments.Count == 1:
+                return (RuntimeCosts.Selector(Size(arguments[0])), null);
             case "isSorted" or "sum" or "max" or "min" or "indexOf" or "lastIndexOf" when target is not null:
                 return (Comparing(target), null);
             case "url" when arguments.Count == 1:
@@ -298,7 +300,7 @@ internal sealed class CostEstimator(CelEnvironment environment)
         }
         if (type.MaxElements is { } most)
             return new CostEstimate(0, (ulong)most);
-        // Fields without a length count as nothing: so comparing two numbers of an object is free, and that is relied on.
-        return path.Length > 1 && (type.IsScalar || type.Kind == CelTypeKind.Object) ? new CostEstimate(0, 0) : null;
+        // What has no length counts as nothing: so comparing two objects, or two numbers of an object, is free, and that is relied on.
+        return type.IsScalar || type.Kind == CelTypeKind.Object ? new CostEstimate(0, 0) : null;
     }
 }

@@ -20,6 +20,10 @@ internal static class RuntimeCosts
     /// <summary>Of <c>join</c>: its result is walked twice.</summary>
     public static ulong After(CelValue result) => Scaled(SizeOf(result), 2 * StringFactor);
 
+    /// <summary>Of a selector that is this long: a list of requirements, each with values of its own and at least two characters.</summary>
+    public static CostEstimate Selector(CostEstimate length) =>
+        CostEstimate.Fixed(10).Add(length.Scale(StringFactor)).Add(length.Scale(0.5).Scale(50));
+
     private static ulong? Library(string function, string overloadId, CelValue[] arguments)
     {
         switch (function)
@@ -27,8 +31,10 @@ internal static class RuntimeCosts
             case "check":
                 return 350_000;
             case "serviceAccount" or "path" or "group" or "resource" or "subresource" or "namespace" or "name" or "allowed" or "reason"
-                or "error" or "errored" or "fieldSelector" or "labelSelector":
+                or "error" or "errored":
                 return 1;
+            case "fieldSelector" or "labelSelector":
+                return Selector(CostEstimate.Fixed(SizeOf(arguments[1]))).Max;
             case "isSorted" or "sum" or "max" or "min" or "indexOf" or "lastIndexOf":
                 var steps = 0;
                 return Traversal(arguments[0], ref steps);
@@ -66,7 +72,7 @@ internal static class RuntimeCosts
     {
         switch (overloadId)
         {
-            case "starts_with_string" or "ends_with_string" or "string_to_bytes" or "bytes_to_string":
+            case "starts_with_string" or "ends_with_string" or "string_to_bytes" or "bytes_to_string" or "strings_quote" or "string_format":
                 return Scaled(SizeOf(arguments[0]), StringFactor);
             case "in_list":
                 return SizeOf(arguments[1]);

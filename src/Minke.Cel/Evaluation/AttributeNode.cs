@@ -65,8 +65,10 @@ internal sealed class AttributeNode(Root root, IReadOnlyList<Qualifier> qualifie
             isOptional |= qualifier.IsOptional;
             if (qualifier.IsTest)
                 return Find(value, key, isTest: true) is var found && found is ErrorValue ? found : BoolValue.Of(found is not null);
-            run.Charge(qualifier.Cost);
             var next = Find(value, key, isOptional);
+            // A step that may lead nowhere is charged only when it led somewhere.
+            if (!isOptional || next is not (null or ErrorValue))
+                run.Charge(qualifier.Cost);
             if (next is null)
                 return !isOptional ? Missing(value, key) : qualifiers[^1].IsTest ? BoolValue.False : OptionalValue.None;
             if (next is ErrorValue)

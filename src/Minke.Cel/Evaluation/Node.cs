@@ -17,25 +17,30 @@ internal sealed class ConstantNode(CelValue value) : Node
     public override CelValue Evaluate(Run run) => Value;
 }
 
-/// <summary>A function whose arguments are all evaluated; the first error among them is the result.</summary>
+/// <summary>A function whose arguments are all evaluated; the first error among them is the result, and costs what the call would have.</summary>
 internal sealed class CallNode(Function function, IReadOnlyList<Overload> overloads, Node[] arguments) : Node
 {
+    private const int ManyArguments = 3;
+
     // With more than one candidate the values decide, and then cel-go does not know the overload's cost.
     private readonly string _overloadId = overloads.Count == 1 ? overloads[0].Id : "";
 
     public override CelValue Evaluate(Run run)
     {
         var values = new CelValue[arguments.Length];
+        ErrorValue? error = null;
         for (var i = 0; i < values.Length; i++)
         {
             values[i] = arguments[i].Evaluate(run);
-            if (values[i] is ErrorValue error)
+            error ??= values[i] as ErrorValue;
+            // Of many arguments those after an error are not evaluated, and then there is no call to charge for.
+            if (error is not null && values.Length >= ManyArguments && i < values.Length - 1)
                 return error;
         }
         var isChargedBefore = RuntimeCosts.TryBefore(function.Name, _overloadId, values, out var cost);
         if (isChargedBefore)
             run.Charge(cost);
-        var result = Invoke(values);
+        var result = error ?? Invoke(values);
         if (!isChargedBefore)
             run.Charge(RuntimeCosts.After(result));
         return result;
@@ -55,9 +60,11 @@ internal sealed class CallNode(Function function, IReadOnlyList<Overload> overlo
     {
         if (!function.IsStandard)
             return new ErrorValue($"no such overload: {function.Name}({string.Join(", ", values.Select(value => value.Type.Name))})");
+        // Texts and times refuse by themselves; what knows the function not at all is told which one it was.
         var first = values.Length > 0 ? values[0].Type.Kind : CelTypeKind.Error;
-        var isKnownTarget = function.Overloads.Any(overload => overload.Parameters.Count > 0 && overload.Parameters[0].Kind == first);
-        return isKnownTarget ? ErrorValue.NoSuchOverload : new ErrorValue($"no such overload: {function.Name}");
+        var refusesItself = first is CelTypeKind.String or CelTypeKind.Timestamp or CelTypeKind.Duration
+            || function.Overloads.Any(overload => overload.Parameters.Count > 0 && overload.Parameters[0].Kind == first);
+        return refusesItself ? ErrorValue.NoSuchOverload : new ErrorValue($"no such overload: {function.Name}");
     }
 }
 
@@ -127,6 +134,13 @@ internal sealed class ListNode(Node[] elements, bool[] optionals) : Node
 
     public override CelValue Evaluate(Run run)
     {
+        var value = Make(run);
+        run.Charge(Cost);
+        return value;
+    }
+
+    private CelValue Make(Run run)
+    {
         var items = new List<CelValue>(elements.Length);
         for (var i = 0; i < elements.Length; i++)
         {
@@ -140,7 +154,6 @@ internal sealed class ListNode(Node[] elements, bool[] optionals) : Node
             else if (optional.Value is { } held)
                 items.Add(held);
         }
-        run.Charge(Cost);
         return new ItemList(items);
     }
 }
@@ -150,6 +163,13 @@ internal sealed class MapNode((Node Key, Node Value, bool IsOptional)[] entries)
     private const ulong Cost = 30;
 
     public override CelValue Evaluate(Run run)
+    {
+        var value = Make(run);
+        run.Charge(Cost);
+        return value;
+    }
+
+    private CelValue Make(Run run)
     {
         var made = new List<KeyValuePair<CelValue, CelValue>>(entries.Length);
         var seen = new HashSet<CelValue>(KeyComparer.Instance);
@@ -175,7 +195,6 @@ internal sealed class MapNode((Node Key, Node Value, bool IsOptional)[] entries)
                 return new ErrorValue($"Failed with repeated key: {Display.Of(key)}");
             made.Add(new(key, value));
         }
-        run.Charge(Cost);
         return new EntryMap(made);
     }
 }

@@ -80,9 +80,14 @@ internal sealed class Planner(CelEnvironment environment)
             return InConstants(arguments[0], list) ?? node;
         if (call.Target is null && arguments is [ConstantNode single] && Conversions.Contains(call.Function))
             return node.Invoke([single.Value]) is var value && value is ErrorValue error ? throw new PlanException(error.Message) : new ConstantNode(value);
-        if (call.Function == "matches" && arguments is [_, ConstantNode { Value: StringValue pattern }])
-            return Matches(call, function, arguments, pattern.Value);
-        return node;
+        if (arguments is not [_, ConstantNode { Value: StringValue { Value: var pattern } }, ..])
+            return node;
+        return call.Function switch
+        {
+            "matches" => Matches(call, function, arguments, pattern),
+            "find" or "findAll" => GoRegex.TryGet(pattern, out _, out var wrong) ? node : throw new PlanException(wrong),
+            _ => node,
+        };
     }
 
     private Qualifier Step(Expression index, bool isOptional)

@@ -27,7 +27,7 @@ internal static partial class FormatLibrary
         new("uuid", "uuid", UuidSize, text => Uuid().IsMatch(text) ? [] : ["does not match the UUID format"]),
         new("byte", "byte", Base64Size, text => Base64().IsMatch(text) ? [] : ["invalid base64"]),
         new("date", "date", DateTimeSize, text => DateOnly.TryParseExact(text, "yyyy-MM-dd", out _) ? [] : ["invalid date"]),
-        new("datetime", "datetime", DateTimeSize, text => Rfc3339.TryParse(text.ToUpperInvariant(), out _, out _) ? [] : ["invalid datetime"]),
+        new("datetime", "datetime", DateTimeSize, text => Rfc3339.TryParse(text.ToUpperInvariant(), out _) ? [] : ["invalid datetime"]),
     ];
 
     public static CelType Type { get; } = CelType.Opaque("kubernetes.NamedFormat");

@@ -169,9 +169,9 @@ internal static class StandardLibrary
         library.Global("duration", "string_to_duration", [CelType.String], Duration, a =>
             GoDuration.TryParse(a[0].Text, out var nanoseconds) ? new DurationValue(nanoseconds) : ErrorValue.Conversion(CelType.String, Duration));
         library.Global("timestamp", "timestamp_to_timestamp", [Timestamp], Timestamp, a => a[0]);
-        library.Global("timestamp", "int64_to_timestamp", [CelType.Int], Timestamp, a => Durations.At(a[0].Int, 0));
+        library.Global("timestamp", "int64_to_timestamp", [CelType.Int], Timestamp, a => Durations.At(a[0].Int));
         library.Global("timestamp", "string_to_timestamp", [CelType.String], Timestamp, a =>
-            Rfc3339.TryParse(a[0].Text, out var seconds, out var nanoseconds) ? Durations.At(seconds, nanoseconds) : ErrorValue.Conversion(CelType.String, Timestamp));
+            Rfc3339.TryParse(a[0].Text, out var timestamp) ? timestamp : ErrorValue.Conversion(CelType.String, Timestamp));
     }
 
     private static void AddStrings(FunctionTable.Library library)

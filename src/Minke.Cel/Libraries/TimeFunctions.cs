@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Minke.Cel.Types;
 using Minke.Cel.Values;
@@ -73,19 +74,20 @@ internal static class Durations
     public static CelValue Shift(CelValue timestamp, CelValue duration, bool isBack)
     {
         var shift = (Int128)((DurationValue)duration).Nanoseconds;
-        return At(Nanoseconds((TimestampValue)timestamp) + (isBack ? -shift : shift));
+        var from = (TimestampValue)timestamp;
+        return At(Nanoseconds(from) + (isBack ? -shift : shift), from.Offset);
     }
 
     public static CelValue Between(CelValue a, CelValue b) => Narrow(Nanoseconds((TimestampValue)a) - Nanoseconds((TimestampValue)b));
 
-    public static CelValue At(long seconds, int nanoseconds) =>
-        seconds is < TimestampValue.MinSeconds or > TimestampValue.MaxSeconds ? ErrorValue.TimestampOverflow : new TimestampValue(seconds, nanoseconds);
+    public static CelValue At(long seconds, int nanoseconds = 0, int offset = 0) =>
+        seconds is < TimestampValue.MinSeconds or > TimestampValue.MaxSeconds ? ErrorValue.TimestampOverflow : new TimestampValue(seconds, nanoseconds, offset);
 
-    private static CelValue At(Int128 nanoseconds)
+    private static CelValue At(Int128 nanoseconds, int offset)
     {
         var seconds = nanoseconds / 1_000_000_000;
         var rest = (int)(nanoseconds % 1_000_000_000);
-        return rest < 0 ? At((long)seconds - 1, rest + 1_000_000_000) : At((long)seconds, rest);
+        return rest < 0 ? At((long)seconds - 1, rest + 1_000_000_000, offset) : At((long)seconds, rest, offset);
     }
 
     private static CelValue Narrow(Int128 nanoseconds) =>
@@ -97,9 +99,11 @@ internal static class Durations
 /// <summary>Instants as RFC 3339 and Go write them.</summary>
 internal static class Rfc3339
 {
-    public static bool TryParse(string text, out long seconds, out int nanoseconds)
+    /// <summary>False for what is no such text; an error for an instant that is out of range.</summary>
+    public static bool TryParse(string text, [NotNullWhen(true)] out CelValue? timestamp)
     {
-        (seconds, nanoseconds) = (0, 0);
+        timestamp = null;
+        var nanoseconds = 0;
         if (text.Length < 20 || text[10] != 'T'
             || !DateTime.TryParseExact(text.AsSpan(0, 19), "yyyy-MM-dd'T'HH:mm:ss", CultureInfo.InvariantCulture, DateTimeStyles.None, out var local))
             return false;
@@ -117,7 +121,7 @@ internal static class Rfc3339
         }
         if (!TryOffset(text.AsSpan(position), out var offset))
             return false;
-        seconds = ((local.Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerSecond) - offset;
+        timestamp = Durations.At(((local.Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerSecond) - offset, nanoseconds, offset);
         return true;
     }
 

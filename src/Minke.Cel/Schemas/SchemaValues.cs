@@ -91,7 +91,7 @@ public static class SchemaValues
                 return DateTime.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var date)
                     ? TimestampValue.From(date) : new ErrorValue($"Invalid date formatted string {text}");
             case "date-time":
-                return Rfc3339.TryParse(text.ToUpperInvariant(), out var seconds, out var fraction) ? Durations.At(seconds, fraction) : new ErrorValue($"Invalid date-time formatted string {text}");
+                return Rfc3339.TryParse(text.ToUpperInvariant(), out var timestamp) ? timestamp : new ErrorValue($"Invalid date-time formatted string {text}");
             case "byte":
                 var bytes = new byte[text.Length];
                 return Convert.TryFromBase64String(text, bytes, out var written) ? new BytesValue(bytes[..written]) : new ErrorValue($"Invalid byte formatted string {text}");
@@ -109,7 +109,7 @@ public static class SchemaValues
         _ => "[]interface {}",
     }}");
 
-    /// <summary>Fields by their escaped names. Those without a type are there only for equality.</summary>
+    /// <summary>Fields by their escaped names; one that is null is not there. Those without a type are there only for size and equality.</summary>
     private sealed class SchemaObject(JsonElement element, ICelSchema schema) : ObjectValue
     {
         private static readonly CelType ObjectType = new CelObjectType("object", new Dictionary<string, CelType>());
@@ -119,18 +119,23 @@ public static class SchemaValues
         public override CelType Type => ObjectType;
 
         public override IEnumerable<string> FieldNames => element.EnumerateObject()
-            .Select(property => SchemaOf(property.Name) is null ? null : PropertyNames.Escape(property.Name))
+            .Select(property => SchemaOf(property.Name) is null || property.Value.ValueKind == JsonValueKind.Null ? null : PropertyNames.Escape(property.Name))
             .OfType<string>().Order(StringComparer.Ordinal);
+
+        internal override long? Size => element.GetPropertyCount();
 
         public override CelValue? Field(string name)
         {
             if (_read.TryGetValue(name, out var known))
                 return known;
             var property = PropertyNames.Unescape(name);
-            return _read[name] = property is not null && SchemaOf(property) is { } propertySchema && element.TryGetProperty(property, out var value)
-                && (value.ValueKind != JsonValueKind.Null || propertySchema.IsNullable)
-                ? Read(value, propertySchema) : null;
+            return _read[name] = property is null ? null : Property(property);
         }
+
+        private CelValue? Property(string property) =>
+            SchemaOf(property) is { } propertySchema && element.TryGetProperty(property, out var value) && value.ValueKind != JsonValueKind.Null
+                ? Read(value, propertySchema) : null;
+
 
         private ICelSchema? SchemaOf(string property)
         {
@@ -139,9 +144,25 @@ public static class SchemaValues
             return schema.IsEmbeddedResource ? EmbeddedResource.Property(property) : null;
         }
 
-        // Unknown fields that are preserved count as well.
-        internal override bool IsEqualTo(ObjectValue other, ref int steps) =>
-            base.IsEqualTo(other, ref steps) && (other is not SchemaObject same || !schema.PreservesUnknownFields || JsonElement.DeepEquals(element, same.Element));
+        // Upstream's walk, oddities included: a field that is null equals nothing, and one without a type counts only where both have it.
+        internal override bool IsEqualTo(ObjectValue other, ref int steps)
+        {
+            if (other is not SchemaObject same || same.Size != Size)
+                return false;
+            foreach (var property in element.EnumerateObject())
+            {
+                if (SchemaOf(property.Name) is { } propertySchema)
+                {
+                    if (same.Property(property.Name) is not { } value || !CelEquality.AreEqual(Read(property.Value, propertySchema), value, ref steps))
+                        return false;
+                }
+                else if (same.Element.TryGetProperty(property.Name, out var unknown) && !JsonElement.DeepEquals(property.Value, unknown))
+                {
+                    return false;
+                }
+            }
+            return true;
+        }
 
         private JsonElement Element => element;
     }

@@ -105,14 +105,16 @@ public sealed class DurationValue(long nanoseconds) : CelValue
     public override CelType Type => CelType.Duration;
 }
 
-/// <summary>An instant to the nanosecond, from the year 1 to 9999.</summary>
-public sealed class TimestampValue(long seconds, int nanoseconds) : CelValue
+/// <summary>An instant to the nanosecond, from the year 1 to 9999. It is written with the offset it was read with, and counts as the same at any.</summary>
+/// <param name="offset">From UTC, in seconds.</param>
+public sealed class TimestampValue(long seconds, int nanoseconds, int offset = 0) : CelValue
 {
     internal const long MinSeconds = -62_135_596_800, MaxSeconds = 253_402_300_799;
 
     /// <summary>Since 1970.</summary>
     public long Seconds { get; } = seconds;
     public int Nanoseconds { get; } = nanoseconds;
+    internal int Offset { get; } = offset;
     public override CelType Type => CelType.Timestamp;
 
     public static TimestampValue From(DateTimeOffset time)
@@ -126,8 +128,12 @@ public sealed class TimestampValue(long seconds, int nanoseconds) : CelValue
 
     internal string Format()
     {
-        var text = DateTime.UnixEpoch.AddSeconds(Seconds).ToString("yyyy-MM-dd'T'HH:mm:ss", CultureInfo.InvariantCulture);
-        return Nanoseconds == 0 ? text + "Z" : $"{text}.{Nanoseconds.ToString("D9", CultureInfo.InvariantCulture).TrimEnd('0')}Z";
+        // The first and the last day there are may not be told at another offset.
+        var offset = Seconds + Offset is >= MinSeconds and <= MaxSeconds ? Offset : 0;
+        var text = DateTime.UnixEpoch.AddSeconds(Seconds + offset).ToString("yyyy-MM-dd'T'HH:mm:ss", CultureInfo.InvariantCulture);
+        var fraction = Nanoseconds == 0 ? "" : "." + Nanoseconds.ToString("D9", CultureInfo.InvariantCulture).TrimEnd('0');
+        var zone = offset == 0 ? "Z" : string.Create(CultureInfo.InvariantCulture, $"{(offset < 0 ? '-' : '+')}{Math.Abs(offset) / 3600:D2}:{Math.Abs(offset) / 60 % 60:D2}");
+        return text + fraction + zone;
     }
 }
 

@@ -122,7 +122,7 @@ internal sealed class DefinitionChecks
         var compiled = environment.Compile(rule.Rule);
         if (compiled.Program is not { } program)
         {
-            _errors.Invalid(path.Child("rule"), Shown(rule), "compilation failed: " + compiled.ErrorText);
+            _errors.Invalid(path.Child("rule"), Shown(rule), compiled.Failure);
             return;
         }
         if (program.OutputType.Name != CelType.Bool.Name)
@@ -135,7 +135,7 @@ internal sealed class DefinitionChecks
         {
             var message = EnvironmentOf(node, rule, rule.MessageExpression).Compile(rule.MessageExpression);
             if (message.Program is null)
-                _errors.Invalid(path.Child("messageExpression"), Shown(rule), "messageExpression compilation failed: " + message.ErrorText);
+                _errors.Invalid(path.Child("messageExpression"), Shown(rule), "messageExpression " + message.Failure);
             else if (message.Program.OutputType.Name != CelType.String.Name)
                 _errors.Invalid(path.Child("messageExpression"), Shown(rule), "messageExpression must evaluate to a string");
             else

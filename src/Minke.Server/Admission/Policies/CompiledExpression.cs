@@ -13,11 +13,7 @@ internal sealed record CompiledExpression(string Text, CelProgram? Program, stri
     {
         var compilation = environment.Compile(text);
         if (compilation.Program is not { } program)
-        {
-            return compilation.Issues is [{ Line: 0 } only]
-                ? new CompiledExpression(text, null, only.Message, IsInternalError: true)
-                : new CompiledExpression(text, null, $"compilation failed: {compilation.ErrorText}");
-        }
+            return new CompiledExpression(text, null, compilation.Failure, compilation.IsInstantiationFailure);
         if (results.Length == 0)
             return new CompiledExpression(text, program, null);
         foreach (var type in results)

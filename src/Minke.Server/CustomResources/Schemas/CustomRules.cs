@@ -113,7 +113,7 @@ internal sealed class CustomRules
                 return new Rule(rule, null, "", null);
             var language = rule.OptionalOldSelf == true ? optional : environment;
             var compiled = language.Compile(rule.Rule);
-            return new Rule(rule, compiled.Program, compiled.Program is null ? "compilation failed: " + compiled.ErrorText : "",
+            return new Rule(rule, compiled.Program, compiled.Program is null ? compiled.Failure : "",
                 rule.MessageExpression.Length > 0 ? language.Compile(rule.MessageExpression).Program : null);
         })];
     }
@@ -217,12 +217,12 @@ internal sealed class CustomRules
             var variables = Activation.Of(rule.IsOldSelfOptional ? [(Self, self), (OldSelf, new OptionalValue(old))]
                 : old is null ? [(Self, self)] : [(Self, self), (OldSelf, old)]);
             var result = rule.Program.Evaluate(variables);
-            if (!result.IsOverBudget && result.Cost > judgement.Left)
+            if (result.Cost > judgement.Left)
             {
                 Stop(OutOfBudget);
                 return;
             }
-            judgement.Left -= Math.Min(result.Cost, judgement.Left);
+            judgement.Left -= result.Cost;
             if (result.IsOverBudget)
             {
                 Stop($"'{result.Error}': no further validation rules will be run due to call cost exceeds limit for rule: {rule.Name}");
