@@ -35,9 +35,8 @@ internal static class ApplyBody
     {
         if (duplicates.Count == 0 || validation == FieldValidation.Ignore)
             return;
-        var problem = "error converting YAML to JSON: yaml: unmarshal errors:\n" + string.Join('\n', duplicates.Select(duplicate => "  " + duplicate));
         if (validation == FieldValidation.Strict)
-            throw StatusException.BadRequest("error strict decoding YAML: " + problem);
-        context.Warnings.Add(problem);
+            throw StatusException.BadRequest("error strict decoding YAML: error converting YAML to JSON: " + ObjectDecoder.YamlProblem(duplicates));
+        context.Warnings.AddRange(duplicates);
     }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Minke.Api;
 using Minke.Server.Registry;
 
@@ -20,9 +21,10 @@ internal static class ObjectDecoder
         var kind = resource.Kind;
         if (format == BodyFormat.Protobuf)
             return resource.Custom is null ? WithDefaults(resource, DecodeProto(kind, body)) : throw StatusException.UnsupportedMediaType(NoProtobuf);
-        var json = format == BodyFormat.Yaml ? FromYaml(kind, body) : body;
+        var duplicates = new List<string>();
+        var json = format == BodyFormat.Yaml ? FromYaml(kind, body, duplicates) : body;
         var (apiVersion, kindName) = ReadType(kind, json, body);
-        return WithDefaults(resource, ReadJson(kind, json, body, apiVersion, kindName, validation, context));
+        return WithDefaults(resource, ReadJson(kind, json, body, duplicates, apiVersion, kindName, validation, context));
     }
 
     public static IKubeObject WithDefaults(Resource resource, IKubeObject value) => resource.Behavior.Default(value.WithConstantDefaults());
@@ -34,7 +36,7 @@ internal static class ObjectDecoder
         {
             if (format == BodyFormat.Protobuf)
                 return readProto(ProtoEnvelope.Open(body).Raw.Span);
-            return Json.Read(format == BodyFormat.Yaml ? YamlToJson(body) : body, read);
+            return Json.Read(format == BodyFormat.Yaml ? YamlToJson(body, []) : body, read);
         }
         catch (Exception e) when (e is JsonReadException or ProtoReadException or FormatException)
         {
@@ -42,7 +44,8 @@ internal static class ObjectDecoder
         }
     }
 
-    private static IKubeObject ReadJson(KindInfo kind, byte[] json, byte[] body, string apiVersion, string kindName, FieldValidation validation, WriteContext context)
+    private static IKubeObject ReadJson(
+        KindInfo kind, byte[] json, byte[] body, List<string> duplicates, string apiVersion, string kindName, FieldValidation validation, WriteContext context)
     {
         var strict = new JsonReadContext();
         IKubeObject value;
@@ -54,11 +57,14 @@ internal static class ObjectDecoder
         {
             throw e.IsMalformed ? Unparsed(kind, e.Message, body) : CannotBeHandled(kind, apiVersion, kindName, e.Message);
         }
-        if (strict.StrictErrors.Count == 0 || validation == FieldValidation.Ignore)
+        if ((strict.StrictErrors.Count == 0 && duplicates.Count == 0) || validation == FieldValidation.Ignore)
             return value;
         if (validation == FieldValidation.Strict)
-            throw CannotBeHandled(kind, apiVersion, kindName, "strict decoding error: " + string.Join(", ", strict.StrictErrors));
-        context.Warnings.AddRange(strict.StrictErrors);
+        {
+            string[] problems = duplicates.Count == 0 ? [.. strict.StrictErrors] : [YamlProblem(duplicates), .. strict.StrictErrors];
+            throw CannotBeHandled(kind, apiVersion, kindName, "strict decoding error: " + string.Join(", ", problems));
+        }
+        context.Warnings.AddRange([.. duplicates, .. strict.StrictErrors]);
         return value;
     }
 
@@ -76,11 +82,14 @@ internal static class ObjectDecoder
         }
     }
 
-    private static byte[] FromYaml(KindInfo kind, byte[] body)
+    /// <summary>Of keys that stand twice in a YAML document, as its decoder says it.</summary>
+    public static string YamlProblem(IReadOnlyList<string> duplicates) => "yaml: unmarshal errors:\n  " + string.Join("\n  ", duplicates);
+
+    private static byte[] FromYaml(KindInfo kind, byte[] body, List<string> duplicates)
     {
         try
         {
-            return YamlToJson(body);
+            return YamlToJson(body, duplicates);
         }
         catch (FormatException e)
         {
@@ -88,16 +97,47 @@ internal static class ObjectDecoder
         }
     }
 
+    /// <param name="body">Its first document counts.</param>
+    /// <param name="duplicates">Is told of keys that stand twice, of which the last holds.</param>
     /// <exception cref="FormatException">Not YAML.</exception>
-    public static byte[] YamlToJson(byte[] body)
+    public static byte[] YamlToJson(byte[] body, ICollection<string> duplicates)
     {
-        var documents = YamlReader.Read(Encoding.UTF8.GetString(body));
+        var documents = YamlReader.Read(Encoding.UTF8.GetString(body), duplicates);
         if (documents.Count == 0)
             return "{}"u8.ToArray();
         var buffer = new System.Buffers.ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(buffer, Json.WriterOptions))
-            documents[0].Document.WriteTo(writer);
+            WriteSorted(writer, documents[0].Document);
         return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>As Go writes a map: what is wrong with its members is told in this order.</summary>
+    private static void WriteSorted(Utf8JsonWriter writer, JsonNode? node)
+    {
+        switch (node)
+        {
+            case JsonObject members:
+                writer.WriteStartObject();
+                foreach (var (name, value) in members.OrderBy(member => member.Key, StringComparer.Ordinal))
+                {
+                    writer.WritePropertyName(name);
+                    WriteSorted(writer, value);
+                }
+                writer.WriteEndObject();
+                break;
+            case JsonArray items:
+                writer.WriteStartArray();
+                foreach (var item in items)
+                    WriteSorted(writer, item);
+                writer.WriteEndArray();
+                break;
+            case null:
+                writer.WriteNullValue();
+                break;
+            default:
+                node.WriteTo(writer);
+                break;
+        }
     }
 
     /// <summary>The type the body claims; what it leaves out is what the path says.</summary>

@@ -32,14 +32,7 @@ internal static class PatchBody
     {
         if (patch.Kind == PatchKind.StrategicMerge && resource.Custom is not null)
             throw Unsupported(resource);
-        try
-        {
-            JsonNode.Parse(patch.Body, documentOptions: DocumentOptions);
-        }
-        catch (Exception e) when (e is JsonException or ArgumentException)
-        {
-            throw StatusException.BadRequest(patch.Kind == PatchKind.StrategicMerge ? "invalid JSON document" : GoJsonError.Of(patch.Body));
-        }
+        _ = PatchText.Read(patch.Body, patch.Kind);
         return old => Apply(resource, old!, patch, validation, context);
     }
 
@@ -49,7 +42,8 @@ internal static class PatchBody
         var bypass = patch.Kind != PatchKind.Json && patch.Body.AsSpan().IndexOf("managedFields"u8) < 0 ? old.Metadata.ManagedFields : default;
         var source = bypass.IsEmpty ? old : old.WithMetadata(old.Metadata with { ManagedFields = default });
         var document = JsonNode.Parse(Json.Write(source), documentOptions: DocumentOptions)!;
-        var change = JsonNode.Parse(patch.Body, documentOptions: DocumentOptions);
+        var text = PatchText.Read(patch.Body, patch.Kind);
+        var change = text.Patch;
         byte[] json;
         try
         {
@@ -57,7 +51,7 @@ internal static class PatchBody
             {
                 PatchKind.Json => JsonPatch.Apply(document, change),
                 PatchKind.Merge => MergePatch.Apply(document, change),
-                _ => StrategicMergePatch.Apply(document.AsObject(), change as JsonObject ?? throw new PatchException("invalid JSON document"), resource.Kind.Schema),
+                _ => StrategicMergePatch.Apply(document.AsObject(), change as JsonObject ?? [], resource.Kind.Schema),
             };
             json = Bytes(document);
         }
@@ -72,16 +66,16 @@ internal static class PatchBody
                 _ => StatusException.BadRequest(e.Message),
             };
         }
-        catch (Exception e) when (e is ArgumentException or InvalidOperationException or JsonException)
+        catch (Exception e) when (e is InvalidOperationException or JsonException)
         {
-            // A key twice, or text that is no UTF-8: the nodes find out when they are used.
-            throw StatusException.BadRequest(e is ArgumentException ? "the patch holds a field twice" : "invalid JSON document");
+            // Text that is no UTF-8: the nodes find out when they are used.
+            throw StatusException.BadRequest("invalid JSON document");
         }
-        var value = Decode(resource, json, patch, validation, context);
+        var value = Decode(resource, json, patch, text.Problems, validation, context);
         return bypass.IsEmpty ? value : value.WithMetadata(value.Metadata with { ManagedFields = bypass });
     }
 
-    private static IKubeObject Decode(Resource resource, byte[] json, ApiPatch patch, FieldValidation validation, WriteContext context)
+    private static IKubeObject Decode(Resource resource, byte[] json, ApiPatch patch, IReadOnlyList<string> problems, FieldValidation validation, WriteContext context)
     {
         var strict = new JsonReadContext();
         IKubeObject value;
@@ -93,10 +87,11 @@ internal static class PatchBody
         {
             throw Invalid(patch, json, e.Message);
         }
-        if (strict.StrictErrors.Count > 0 && validation == FieldValidation.Strict)
-            throw Invalid(patch, json, "strict decoding error: " + string.Join(", ", strict.StrictErrors));
+        problems = [.. problems, .. strict.StrictErrors];
+        if (problems.Count > 0 && validation == FieldValidation.Strict)
+            throw Invalid(patch, json, "strict decoding error: " + string.Join(", ", problems));
         if (validation == FieldValidation.Warn)
-            context.Warnings.AddRange(strict.StrictErrors);
+            context.Warnings.AddRange(problems);
         return ObjectDecoder.WithDefaults(resource, value);
     }
 
@@ -118,7 +113,7 @@ internal static class PatchBody
     {
         var errors = new FieldErrors();
         var shown = patch.Kind == PatchKind.StrategicMerge
-            ? GoMapText.Of(JsonNode.Parse(patch.Body, documentOptions: DocumentOptions)) : System.Text.Encoding.UTF8.GetString(patched);
+            ? GoMapText.Of(PatchText.Read(patch.Body, patch.Kind).Patch) : System.Text.Encoding.UTF8.GetString(patched);
         errors.Invalid("patch", shown, why);
         return StatusException.Invalid("", "", "", errors);
     }

@@ -75,7 +75,7 @@ public sealed class BadBodyTests
         (await server.PostAsync(ConfigMaps, $$"""{"metadata":{"name":"a"},"data":{{deep}}""")).Expect(400);
         (await server.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}""")).Expect(201);
         var closed = string.Concat(Enumerable.Repeat("{\"a\":", 10_000)) + "1" + new string('}', 10_000);
-        Assert.Equal("exceeded max depth", (await server.PatchAsync(ConfigMaps + "/a", closed)).Expect(400).Message);
+        Assert.Equal("error decoding patch: exceeded max depth", (await server.PatchAsync(ConfigMaps + "/a", closed)).Expect(400).Message);
         Assert.StartsWith("the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; json parse error: exceeded max depth (",
             (await server.PostAsync(ConfigMaps, closed)).Expect(400).Message, StringComparison.Ordinal);
         Assert.InRange((await server.SendAsync(HttpMethod.Post, ConfigMaps, new string('[', 10_000), "application/yaml")).Code, 400, 422);
