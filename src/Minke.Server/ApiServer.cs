@@ -25,6 +25,7 @@ using Minke.Server.Apply;
 using Minke.Server.Bootstrap;
 using Minke.Server.CustomResources;
 using Minke.Server.Discovery;
+using Minke.Server.Flow;
 using Minke.Server.Health;
 using Minke.Server.InProcess;
 using Minke.Server.OpenApi;
@@ -57,6 +58,8 @@ public sealed class ApiServer : IAsyncDisposable
     private readonly EventExpiry _expiry;
     private readonly PolicyReconciler _policy;
     private readonly SystemObjects _system;
+    private readonly FlowControl _flow;
+    private readonly FlowController _flows;
     private readonly IReadOnlyList<OidcTokens> _providers;
     private readonly DefinitionController _definitions;
     private readonly PolicyStatusController _policyStatus;
@@ -117,6 +120,8 @@ public sealed class ApiServer : IAsyncDisposable
         var auditor = _auditLog is null ? null : new Auditor(AuditPolicy.Read(options.Audit!.PolicyFile), _auditLog, ids, clock);
         _policy = new PolicyReconciler(store, catalog, ids, clock, loggers.CreateLogger<PolicyReconciler>());
         _system = new SystemObjects(store, catalog, ids, clock);
+        _flow = new FlowControl(new WorkEstimate(catalog, store), options.Seats, options.RequestTimeout, clock);
+        _flows = new FlowController(store, catalog, registry, _flow, clock, loggers.CreateLogger<FlowController>());
         _expiry = new EventExpiry(store, catalog, clock, loggers.CreateLogger<EventExpiry>());
         var checks = new List<HealthCheck>
         {
@@ -130,8 +135,9 @@ public sealed class ApiServer : IAsyncDisposable
             catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry), new CustomScale(registry), _proxies), new VirtualResources(registry, pods, reviews, usage),
             new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
             new OpenApiDocuments(catalog, options.GitVersion, clock),
-            new HealthEndpoints(checks), new StoreEndpoints(store), new ServerMetrics(store, catalog), authenticator,
-            authorizer, new Impersonation(authorizer), auditor, clock, loggers.CreateLogger<ApiServer>(), _stopping.Token);
+            new HealthEndpoints(checks), new StoreEndpoints(store), new ServerMetrics(store, catalog, _flow), authenticator,
+            authorizer, new Impersonation(authorizer), auditor, _flow, new FlowDump(_flow, clock), options.RequestTimeout, clock,
+            loggers.CreateLogger<ApiServer>(), _stopping.Token);
         _host = CreateHost(options, loggers);
         _kestrel = _host.Services.GetRequiredService<IServer>();
     }
@@ -155,10 +161,11 @@ public sealed class ApiServer : IAsyncDisposable
         // Side by side: the first requests are the administrator's, whom no role is asked about.
         var listening = _kestrel.StartAsync(new Application(_handler), cancellationToken);
         await Task.WhenAll(_policy.CreateMissingAsync(cancellationToken), _system.CreateMissingAsync(cancellationToken));
+        _flows.Load();
         await listening;
         _fetching = Task.WhenAll(_providers.Select(provider => provider.RunAsync(_stopping.Token)));
         _restoring = _policy.RestoreAsync(_stopping.Token);
-        _working = Task.WhenAll(_expiry.RunAsync(_stopping.Token), _definitions.RunAsync(_stopping.Token), _policyStatus.RunAsync(_stopping.Token));
+        _working = Task.WhenAll(_expiry.RunAsync(_stopping.Token), _definitions.RunAsync(_stopping.Token), _policyStatus.RunAsync(_stopping.Token), _flows.RunAsync(_stopping.Token));
         Endpoints = [.. _kestrel.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses
             .Select(address => IPEndPoint.Parse(new Uri(address).Authority))];
     }
@@ -181,6 +188,7 @@ public sealed class ApiServer : IAsyncDisposable
             provider.Dispose();
         _proxies.Dispose();
         await _host.DisposeAsync();
+        _flow.Dispose();
         _stopping.Dispose();
     }
 
@@ -201,6 +209,8 @@ public sealed class ApiServer : IAsyncDisposable
         kestrel.Limits.MaxRequestHeadersTotalSize = MaxHeaderBytes;
         kestrel.Limits.MinRequestBodyDataRate = null;
         kestrel.Limits.MinResponseDataRate = null; // A watch may be silent for long.
+        kestrel.Limits.RequestHeadersTimeout = options.Connections.Headers;
+        kestrel.Limits.KeepAliveTimeout = options.Connections.Idle;
         kestrel.Limits.MaxRequestBufferSize = RequestBody.MaxBytes * 2;
         kestrel.Limits.Http2.MaxStreamsPerConnection = 250; // As upstream.
         kestrel.Limits.Http2.MaxRequestHeaderFieldSize = MaxHeaderBytes; // One header may take all of it, as over HTTP/1.1.
@@ -214,6 +224,7 @@ public sealed class ApiServer : IAsyncDisposable
                 listen.Protocols = HttpProtocols.Http1AndHttp2;
                 listen.UseHttps(new TlsHandshakeCallbackOptions
                 {
+                    HandshakeTimeout = options.Connections.Handshake,
                     OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions
                     {
                         ServerCertificate = options.Certificate(),

@@ -49,8 +49,29 @@ public sealed record ApiServerOptions
     /// <summary>Which addresses and node ports Services get.</summary>
     public ServiceNetwork ServiceNetwork { get; init; } = new();
 
+    /// <summary>How long a request may take that is no watch or stream: kube-apiserver's <c>--request-timeout</c>.</summary>
+    public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Seats for requests, of all priority levels together: kube-apiserver's <c>--max-requests-inflight</c> and
+    /// <c>--max-mutating-requests-inflight</c>.</summary>
+    public int Seats { get; init; } = 400 + 200;
+
+    /// <summary>How long connections may say nothing.</summary>
+    public ConnectionTimeouts Connections { get; init; } = new();
+
     /// <summary>Set once a garbage collector runs: deletions then leave it the foreground and orphan work.</summary>
     public bool HasGarbageCollector { get; init; }
+}
+
+/// <summary>How long a connection may say nothing before it is closed; upstream's.</summary>
+/// <param name="Handshake">For TLS.</param>
+/// <param name="Headers">From the first byte of a request to the end of its headers.</param>
+/// <param name="Idle">Between requests.</param>
+public sealed record ConnectionTimeouts(TimeSpan Handshake, TimeSpan Headers, TimeSpan Idle)
+{
+    public ConnectionTimeouts() : this(TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(32), TimeSpan.FromSeconds(90))
+    {
+    }
 }
 
 /// <summary>A server without nodes.</summary>

@@ -1,7 +1,6 @@
 using Minke.Api.Apiregistration.V1;
 using Minke.Api.Apps.V1;
 using Minke.Api.Batch.V1;
-using Minke.Api.Flowcontrol.V1;
 using Minke.Api.Networking.V1;
 using Minke.Api.Storage.V1;
 
@@ -29,10 +28,8 @@ public static class KindSupport
         [CSIDriver.KindInfo] = "no CSI driver is spoken to",
         [CSINode.KindInfo] = "no CSI driver is spoken to",
         [CSIStorageCapacity.KindInfo] = "no CSI driver is spoken to",
-        [FlowSchema.KindInfo] = "requests are not queued by priority",
         [Ingress.KindInfo] = "no ingress controller is part of Minke",
         [NetworkPolicy.KindInfo] = "traffic is not filtered",
-        [PriorityLevelConfiguration.KindInfo] = "requests are not queued by priority",
         [StorageClass.KindInfo] = "no volume is provisioned",
         [VolumeAttachment.KindInfo] = "no CSI driver is spoken to",
     };

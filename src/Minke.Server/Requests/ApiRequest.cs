@@ -3,6 +3,7 @@ using Minke.Api;
 using Minke.Client;
 using Minke.Server.Access;
 using Minke.Server.Audit;
+using Minke.Server.Flow;
 using Minke.Server.Registry;
 
 namespace Minke.Server.Requests;
@@ -24,6 +25,9 @@ internal sealed class ApiRequest
 
     /// <summary>Of requests that create what is not there, though it is not what they are called.</summary>
     public Action? CheckMayCreate { get; init; }
+
+    /// <summary>The seats of a watch, until its beginning is sent; others leave when they have been handled.</summary>
+    public FlowTicket? Ticket { get; init; }
 
     public string Namespace => Target.Namespace;
     public string Name => Target.Name;

@@ -7,6 +7,7 @@ using Minke.Server.Access;
 using Minke.Server.Access.Credentials;
 using Minke.Server.Audit;
 using Minke.Server.Discovery;
+using Minke.Server.Flow;
 using Minke.Server.Health;
 using Minke.Server.OpenApi;
 using Minke.Server.Registry;
@@ -23,18 +24,11 @@ namespace Minke.Server.Requests;
 internal sealed partial class RequestHandler(
     ResourceCatalog catalog, ResourceHandler resources, SubresourceHandler subresources, VirtualResources virtuals, DiscoveryDocuments discovery,
     OpenApiDocuments openApi, HealthEndpoints health, StoreEndpoints upkeep, ServerMetrics metrics, Authenticator authenticator,
-    Authorizer authorizer, Impersonation impersonation, Auditor? auditor, TimeProvider clock, ILogger logger, CancellationToken stopping)
+    Authorizer authorizer, Impersonation impersonation, Auditor? auditor, FlowControl flow, FlowDump flowDump, TimeSpan requestTimeout, TimeProvider clock, ILogger logger,
+    CancellationToken stopping)
 {
-    // Upstream's --max-requests-inflight and --max-mutating-requests-inflight.
-    private const int MaxReads = 400;
-    private const int MaxWrites = 200;
-    private static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(60);
-
-    // So long after that the Status saying so may be on its way.
+    // So long after a request's time is up the Status saying so may be on its way.
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(5);
-
-    private int _reads;
-    private int _writes;
 
     public async Task HandleAsync(HttpContext http)
     {
@@ -43,47 +37,34 @@ internal sealed partial class RequestHandler(
         var verb = Verb(http, target);
         CancellationTokenSource? deadline = null;
         AuditRecord? audit = null;
+        FlowTicket? ticket = null;
         try
         {
+            var isLongRunning = IsLongRunning(http, verb, target);
+            var timeout = isLongRunning ? null : Timeout(http);
+            var cancelled = http.RequestAborted;
+            if (isLongRunning)
+                deadline = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, stopping);
+            // A read is answered from memory; a write waits for its body and the disk.
+            else if (timeout is not null || (target.IsResource && verb is not ("get" or "list")))
+                deadline = new CancellationTokenSource(timeout is { } asked && asked < requestTimeout ? asked : requestTimeout, clock);
+            if (deadline is not null)
+                cancelled = deadline.Token;
+
             var caller = await AuthenticateAsync(http, target, verb);
             if (auditor is not null)
                 audit = await auditor.BeginAsync(http, QueryOf(http, caller, target, verb), target.IsResource ? catalog.Find(target.Group, target.Version, target.Plural) : null);
             var user = impersonation.Apply(http.Request.Headers, caller);
             if (audit is not null && !ReferenceEquals(user, caller))
                 audit.Impersonated = user;
-            if (!target.IsResource)
-            {
-                await HandlePathAsync(http, user);
-                return;
-            }
-            var cancelled = http.RequestAborted;
-            if (IsLongRunning(verb, target))
-            {
-                deadline = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, stopping);
-                cancelled = deadline.Token;
-                await HandleResourceAsync(http, user, target, verb, cancelled);
-                return;
-            }
-            var isRead = verb is "get" or "list";
-            // A read is answered from memory; a write waits for its body and the disk.
-            var timeout = Timeout(http);
-            if (timeout is not null || !isRead)
-            {
-                deadline = new CancellationTokenSource(timeout is { } asked && asked < RequestTimeout ? asked : RequestTimeout, clock);
-                cancelled = deadline.Token;
-            }
-            var inFlight = isRead ? Interlocked.Increment(ref _reads) : Interlocked.Increment(ref _writes);
-            try
-            {
-                metrics.SetInFlight(isRead, inFlight);
-                if (inFlight > (isRead ? MaxReads : MaxWrites) && !user.IsIn(UserInfo.Masters))
-                    throw StatusException.TooManyRequests("too many requests, please try again later", 1);
-                await AnsweredAsync(http, HandleResourceAsync(http, user, target, verb, cancelled));
-            }
-            finally
-            {
-                _ = isRead ? Interlocked.Decrement(ref _reads) : Interlocked.Decrement(ref _writes);
-            }
+
+            // Streams of pods last as long as somebody looks on, and cost little; of watches the beginning counts.
+            if (!isLongRunning || (verb == "watch" && target.IsResource))
+                ticket = await flow.EnterAsync(http, FlowOf(http, user, target, verb), timeout);
+            if (isLongRunning)
+                await HandleLongAsync(http, user, target, verb, ticket, cancelled);
+            else
+                await AnsweredAsync(http, target.IsResource ? HandleResourceAsync(http, user, target, verb, null, cancelled) : HandlePathAsync(http, user, cancelled));
         }
         catch (StatusException e)
         {
@@ -109,6 +90,7 @@ internal sealed partial class RequestHandler(
         }
         finally
         {
+            ticket?.Leave();
             deadline?.Dispose();
             if (audit is not null)
                 await auditor!.CompletedAsync(audit, http);
@@ -116,12 +98,25 @@ internal sealed partial class RequestHandler(
         }
     }
 
-    /// <summary>Whoever takes an answer slowly does not keep a place among the requests in flight for ever.</summary>
+    /// <summary>Whoever takes an answer slowly does not keep seats for ever.</summary>
     private async ValueTask AnsweredAsync(HttpContext http, ValueTask handling)
     {
         if (!handling.IsCompleted)
         {
-            await using var patience = clock.CreateTimer(static http => ((HttpContext)http!).Abort(), http, RequestTimeout + AnswerTime, System.Threading.Timeout.InfiniteTimeSpan);
+            await using var patience = clock.CreateTimer(static http => ((HttpContext)http!).Abort(), http, requestTimeout + AnswerTime, System.Threading.Timeout.InfiniteTimeSpan);
+            await handling;
+            return;
+        }
+        await handling;
+    }
+
+    /// <summary>A watch gives its seats back when its beginning is sent, and does not keep them for long from who reads slowly.</summary>
+    private async ValueTask HandleLongAsync(HttpContext http, UserInfo user, RequestTarget target, string verb, FlowTicket? ticket, CancellationToken cancelled)
+    {
+        var handling = target.IsResource ? HandleResourceAsync(http, user, target, verb, ticket, cancelled) : HandlePathAsync(http, user, cancelled);
+        if (ticket is { HasLeft: false } && !handling.IsCompleted)
+        {
+            await using var patience = clock.CreateTimer(static ticket => ((FlowTicket)ticket!).Leave(), ticket, requestTimeout, System.Threading.Timeout.InfiniteTimeSpan);
             await handling;
             return;
         }
@@ -151,7 +146,7 @@ internal sealed partial class RequestHandler(
             throw Authorizer.Forbidden(query, decision.Reason);
     }
 
-    private async ValueTask HandleResourceAsync(HttpContext http, UserInfo user, RequestTarget target, string verb, CancellationToken cancelled)
+    private async ValueTask HandleResourceAsync(HttpContext http, UserInfo user, RequestTarget target, string verb, FlowTicket? ticket, CancellationToken cancelled)
     {
         Authorize(http, QueryOf(http, user, target, verb));
         if (catalog.Find(target.Group, target.Version, target.Plural) is not { } resource)
@@ -176,6 +171,7 @@ internal sealed partial class RequestHandler(
             Media = MediaOf(http, resource, target, verb),
             Cancelled = cancelled,
             Clock = clock,
+            Ticket = ticket,
             CheckMayCreate = verb is "update" or "patch" ? () => authorizer.Check(QueryOf(http, user, target, "create")) : null,
         };
         if (target.Subresource.Length > 0)
@@ -205,19 +201,16 @@ internal sealed partial class RequestHandler(
         });
     }
 
-    private async ValueTask HandlePathAsync(HttpContext http, UserInfo user)
+    private async ValueTask HandlePathAsync(HttpContext http, UserInfo user, CancellationToken cancelled)
     {
         var path = http.Request.Path.Value ?? "/";
         Authorize(http, AccessQuery.OfPath(user, http.Request.Method.ToLowerInvariant(), path));
-        if (path.StartsWith("/minke/", StringComparison.Ordinal))
-        {
-            using var ends = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, stopping);
-            if (await upkeep.TryHandleAsync(http, path, ends.Token))
-                return;
-        }
+        if (await upkeep.TryHandleAsync(http, path, cancelled))
+            return;
         if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
             throw MethodNotAllowed();
-        if (await health.TryHandleAsync(http, path) || await discovery.TryHandleAsync(http, path) || await openApi.TryHandleAsync(http, path))
+        if (await health.TryHandleAsync(http, path) || await discovery.TryHandleAsync(http, path) || await openApi.TryHandleAsync(http, path)
+            || await flowDump.TryHandleAsync(http, path))
             return;
         if (path == "/metrics")
         {
@@ -244,9 +237,10 @@ internal sealed partial class RequestHandler(
             : "";
     }
 
-    /// <summary>As upstream's: watches, and the streams of pods.</summary>
-    private static bool IsLongRunning(string verb, RequestTarget target) =>
-        verb == "watch" || target.Subresource is "log" or "exec" or "attach" or "portforward" or "proxy";
+    /// <summary>As upstream's: watches, and the streams of pods. And what is done to the store as a whole.</summary>
+    private static bool IsLongRunning(HttpContext http, string verb, RequestTarget target) => !target.IsResource
+        ? http.Request.Path.Value?.StartsWith("/minke/", StringComparison.Ordinal) == true
+        : verb == "watch" || target.Subresource is "log" or "exec" or "attach" or "portforward" or "proxy";
 
     private static bool IsTrue(HttpContext http, string name) =>
         http.Request.QueryString.HasValue && http.Request.Query.TryGetValue(name, out var value) && value.Count > 0
@@ -307,6 +301,14 @@ internal sealed partial class RequestHandler(
         return query with { FieldSelector = text, Name = target.Name.Length > 0 ? target.Name : NameIn(text) };
     }
 
+    private static FlowRequest FlowOf(HttpContext http, UserInfo user, RequestTarget target, string verb) => new()
+    {
+        User = user,
+        Verb = target.IsResource ? verb : http.Request.Method.ToLowerInvariant(),
+        Path = http.Request.Path.Value ?? "/",
+        Target = target,
+    };
+
     private static string NameIn(string fieldSelector)
     {
         foreach (var term in fieldSelector.Split(','))
@@ -327,7 +329,10 @@ internal sealed partial class RequestHandler(
             http.Abort(); // Too late for a Status; a cut stream is the only way to say that it is not complete.
             return;
         }
+        var (schema, level) = (http.Response.Headers[FlowTicket.SchemaHeader], http.Response.Headers[FlowTicket.LevelHeader]);
         http.Response.Clear();
+        if (schema.Count > 0)
+            (http.Response.Headers[FlowTicket.SchemaHeader], http.Response.Headers[FlowTicket.LevelHeader]) = (schema, level);
         if (http.Features.Get<AuditRecord>() is { } audit)
             http.Response.Headers["Audit-Id"] = audit.Id;
         if (http.Features.Get<WriteContext>() is { } context)

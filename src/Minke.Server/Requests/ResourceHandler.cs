@@ -46,11 +46,15 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
             while (true)
             {
                 var next = batches.MoveNextAsync();
-                if (!next.IsCompleted && !isStarted)
+                if (!next.IsCompleted)
                 {
-                    // The client learns at once that its watch stands.
-                    await response.StartAsync(request.Cancelled);
-                    await output.FlushAsync(request.Cancelled);
+                    if (!isStarted)
+                    {
+                        // The client learns at once that its watch stands.
+                        await response.StartAsync(request.Cancelled);
+                        await output.FlushAsync(request.Cancelled);
+                    }
+                    request.Ticket?.Leave(); // What there was to begin with is sent.
                 }
                 isStarted = true;
                 if (!await next)

@@ -5,7 +5,9 @@ namespace Minke.Api;
 /// <summary>The priority levels and flow schemas that every cluster begins with. (k8s.io/apiserver/pkg/apis/flowcontrol/bootstrap)</summary>
 public static class SystemFlows
 {
-    private const string AutoUpdate = "apf.kubernetes.io/autoupdate-spec";
+    /// <summary>The annotation that says whether an object's spec follows the version of the server.</summary>
+    public const string AutoUpdate = "apf.kubernetes.io/autoupdate-spec";
+
     private const string CatchAll = "catch-all";
     private static readonly string[] Everyone = ["system:unauthenticated", "system:authenticated"];
     private static readonly string[] LockVerbs = ["get", "create", "update"];
@@ -63,9 +65,11 @@ public static class SystemFlows
         Everything("global-default", "global-default", 9900, "ByUser", Groups(Everyone)),
     ];
 
-    internal static PriorityLevelConfiguration? FindMandatoryLevel(string name) => name is "exempt" or CatchAll ? Levels.First(level => level.Metadata.Name == name) : null;
+    /// <summary>Null when the cluster can do without it.</summary>
+    public static PriorityLevelConfiguration? FindMandatoryLevel(string name) => name is "exempt" or CatchAll ? Levels.First(level => level.Metadata.Name == name) : null;
 
-    internal static FlowSchema? FindMandatorySchema(string name) => name is "exempt" or CatchAll ? Schemas.First(schema => schema.Metadata.Name == name) : null;
+    /// <summary>Null when the cluster can do without it.</summary>
+    public static FlowSchema? FindMandatorySchema(string name) => name is "exempt" or CatchAll ? Schemas.First(schema => schema.Metadata.Name == name) : null;
 
     private static PriorityLevelConfiguration Level(string name, PriorityLevelConfigurationSpec spec) =>
         new() { Metadata = new() { Name = name, Annotations = new Dictionary<string, string> { [AutoUpdate] = "true" } }, Spec = spec };
