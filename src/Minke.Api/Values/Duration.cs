@@ -67,7 +67,7 @@ public readonly record struct Duration(long Nanoseconds)
                 "h" => 3_600_000_000_000m,
                 var other => throw new FormatException($"time: unknown unit \"{other}\" in duration \"{text}\""),
             };
-            if (amount > long.MaxValue || (total += amount * unit) > long.MaxValue)
+            if (amount > long.MaxValue / unit || (total += amount * unit) > long.MaxValue)
                 throw new FormatException($"time: invalid duration \"{text}\"");
             rest = rest[letters..];
         }

@@ -1,7 +1,4 @@
 using System.Net.Http.Headers;
-using System.Net.Security;
-using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace Minke.Server.Tests;
@@ -31,7 +28,7 @@ public sealed class BadBodyTests
     public async Task A_body_that_stops_halfway_creates_nothing()
     {
         await using var server = await TestServer.StartAsync();
-        await using (var connection = await ConnectAsync(server))
+        await using (var connection = await server.ConnectAsync())
             await connection.WriteAsync(Http1Body("?x", "{\"metadata\":{\"name\":\"half\"}}"), TestServer.Cancelled);
         (await server.GetAsync(ConfigMaps + "/half")).Expect(404);
         (await server.PostAsync(ConfigMaps, """{"metadata":{"name":"whole"}}""")).Expect(201);
@@ -41,7 +38,7 @@ public sealed class BadBodyTests
     public async Task A_body_that_drips_is_given_up_when_the_time_is_up()
     {
         await using var server = await TestServer.StartAsync();
-        await using (var connection = await ConnectAsync(server))
+        await using (var connection = await server.ConnectAsync())
         {
             await connection.WriteAsync(Http1Body("?timeout=1s", "{\"metadata\":"), TestServer.Cancelled);
             using var lines = new StreamReader(connection);
@@ -84,18 +81,6 @@ public sealed class BadBodyTests
     /// <summary>HTTP/1.1 with less than it promises.</summary>
     private static byte[] Http1Body(string query, string part) => Encoding.ASCII.GetBytes(
         $"POST {ConfigMaps}{query} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{part}");
-
-    private static async Task<SslStream> ConnectAsync(TestServer server)
-    {
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(server.Endpoint, TestServer.Cancelled);
-#pragma warning disable CA5359 // A test talks to the server it has started itself.
-        var tls = new SslStream(new NetworkStream(socket, ownsSocket: true), leaveInnerStreamOpen: false, (_, _, _, _) => true);
-#pragma warning restore CA5359
-        using var certificate = X509CertificateLoader.LoadPkcs12(server.Pki.Admin.Export(X509ContentType.Pkcs12), null);
-        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost", ClientCertificates = [certificate] }, TestServer.Cancelled);
-        return tls;
-    }
 
     /// <summary>Says a little and then nothing more.</summary>
     private sealed class Dripping(byte[] first) : HttpContent

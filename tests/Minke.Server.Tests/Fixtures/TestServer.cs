@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -101,6 +103,19 @@ internal sealed class TestServer : IAsyncDisposable
             DefaultRequestVersion = version ?? HttpVersion.Version20,
             DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
+    }
+
+    /// <summary>A connection of the administrator's, for whatever bytes a test has in mind.</summary>
+    public async Task<SslStream> ConnectAsync()
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(Endpoint, Cancelled);
+#pragma warning disable CA5359 // A test talks to the server it has started itself.
+        var tls = new SslStream(new NetworkStream(socket, ownsSocket: true), leaveInnerStreamOpen: false, (_, _, _, _) => true);
+#pragma warning restore CA5359
+        using var certificate = X509CertificateLoader.LoadPkcs12(Pki.Admin.Export(X509ContentType.Pkcs12), null);
+        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost", ClientCertificates = [certificate] }, Cancelled);
+        return tls;
     }
 
     public async Task<Reply> SendAsync(
