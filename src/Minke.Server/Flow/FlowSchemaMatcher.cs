@@ -80,49 +80,47 @@ internal sealed class FlowSchemaMatcher(FlowSchema schema, PriorityLevel level, 
     /// <summary>Users, groups and service accounts; a service account is a user by its name.</summary>
     private sealed class Subjects
     {
-        private readonly HashSet<string> _users = new(StringComparer.Ordinal);
-        private readonly HashSet<string> _groups = new(StringComparer.Ordinal);
-        private readonly List<string> _namespaces = []; // of which every account is meant, as the beginning of their users' names
-        private readonly bool _everybody;
+        private readonly NameSet _users;
+        private readonly NameSet _groups;
+        private readonly string[] _accounts; // of whole namespaces: how their users' names begin
 
         public Subjects(ApiList<Subject> subjects)
         {
+            var (users, groups, accounts) = (new List<string>(), new List<string>(), new List<string>());
             foreach (var subject in subjects)
             {
                 switch (subject)
                 {
-                    case { Kind: SubjectKind.User, User.Name: "*" } or { Kind: SubjectKind.Group, Group.Name: "*" }:
-                        _everybody = true;
-                        break;
                     case { Kind: SubjectKind.User, User: { } user }:
-                        _users.Add(user.Name);
+                        users.Add(user.Name);
+                        break;
+                    case { Kind: SubjectKind.Group, Group.Name: "*" }:
+                        users.Add("*");
                         break;
                     case { Kind: SubjectKind.Group, Group: { } group }:
-                        _groups.Add(group.Name);
+                        groups.Add(group.Name);
                         break;
                     case { Kind: SubjectKind.ServiceAccount, ServiceAccount: { Name: "*" } account }:
-                        _namespaces.Add($"system:serviceaccount:{account.Namespace}:");
+                        accounts.Add($"system:serviceaccount:{account.Namespace}:");
                         break;
                     case { Kind: SubjectKind.ServiceAccount, ServiceAccount: { } account }:
-                        _users.Add($"system:serviceaccount:{account.Namespace}:{account.Name}");
+                        users.Add($"system:serviceaccount:{account.Namespace}:{account.Name}");
                         break;
                 }
             }
+            (_users, _groups, _accounts) = (new(users), new(groups), [.. accounts]);
         }
 
         public bool Include(UserInfo user)
         {
-            if (_everybody || _users.Contains(user.Name))
+            if (_users.Has(user.Name))
                 return true;
-            if (_groups.Count > 0)
+            for (var i = 0; i < user.Groups.Count && !_groups.IsEmpty; i++)
             {
-                for (var i = 0; i < user.Groups.Count; i++)
-                {
-                    if (_groups.Contains(user.Groups[i]))
-                        return true;
-                }
+                if (_groups.Has(user.Groups[i]))
+                    return true;
             }
-            foreach (var start in _namespaces)
+            foreach (var start in _accounts)
             {
                 if (user.Name.StartsWith(start, StringComparison.Ordinal))
                     return true;
@@ -131,12 +129,28 @@ internal sealed class FlowSchemaMatcher(FlowSchema schema, PriorityLevel level, 
         }
     }
 
-    private readonly struct NameSet(ApiList<string> names)
+    private readonly struct NameSet(IReadOnlyCollection<string> names)
     {
+        // Of a few names comparing is cheaper than hashing.
+        private const int Few = 8;
+
         private readonly string[] _names = [.. names];
+        private readonly HashSet<string>? _many = names.Count > Few ? new(names, StringComparer.Ordinal) : null;
         private readonly bool _isAll = names.Contains("*");
 
-        public bool Has(string name) => _isAll || Array.IndexOf(_names, name) >= 0;
+        public bool IsEmpty => _names.Length == 0;
+
+        public bool Has(string name)
+        {
+            if (_isAll || _many is not null)
+                return _isAll || _many!.Contains(name);
+            foreach (var one in _names)
+            {
+                if (one == name)
+                    return true;
+            }
+            return false;
+        }
 
         public bool Has(string resource, string subresource)
         {
