@@ -130,7 +130,7 @@ public sealed class FlowObjectTests
         Assert.Contains(["small", "1", "false", "false", "1", "3", "3", "0", "0", "0"], levels);
         Assert.Equal(10, levels.Count);
         var queues = await TableAsync(flow, "dump_queues");
-        Assert.Contains(queues, row => row[..2].SequenceEqual(["small", "0"]) || row[..2].SequenceEqual(["small", "1"]) && row[2..5].SequenceEqual(["1", "3", "3"]));
+        Assert.Contains(queues, row => row is ["small", _, "1", "3", "3", ..]);
         Assert.Contains(["catch-all", .. Enumerable.Repeat("<none>", 8)], queues);
         var requests = await TableAsync(flow, "dump_requests?includeRequestDetails=1");
         var row = Assert.Single(requests, row => row[0] == "small");
