@@ -8,6 +8,7 @@ using Minke.Control.Lifecycle.Ownership;
 using Minke.Control.Quotas;
 using Minke.Control.Scheduling;
 using Minke.Control.Services;
+using Minke.Control.Storage;
 
 namespace Minke.Control;
 
@@ -40,16 +41,16 @@ public sealed class ControlPlane(IApiClient api, string rootCertificatePem, Cert
         var scheduler = new Scheduler(pods, nodes, schedulerApi, events, time, loggers.CreateLogger<Scheduler>());
         scheduler.Subscribe();
 
-        var deletion = new ReconcileLoop("namespaces", new NamespaceController(namespaces, api, kinds, time), time, loggers.CreateLogger<ReconcileLoop>(), workers: 2);
+        var deletion = new NamespaceController(namespaces, api, kinds, time, loggers);
         var contents = new ReconcileLoop(
             "namespace-contents", new NamespaceContents(namespaces, accounts, rootCertificates, api, rootCertificatePem), time, loggers.CreateLogger<ReconcileLoop>(), workers: 2);
-        namespaces.OnChange(change =>
-        {
-            deletion.Enqueue(change.Key);
-            contents.Enqueue(change.Key);
-        });
+        namespaces.OnChange(change => contents.Enqueue(change.Key));
         accounts.OnChange(change => Again(contents, NamespaceContents.NamespaceOf(change)));
         rootCertificates.OnChange(change => Again(contents, NamespaceContents.NamespaceOf(change)));
+
+        var taints = new ReconcileLoop("node-taints", new NodeTaints(nodes, api.As("node-controller"), time), time, loggers.CreateLogger<ReconcileLoop>());
+        nodes.OnChange(change => taints.Enqueue(change.Key));
+        var storage = new StorageControllers(api, pods, time, loggers);
 
         await EnsureSystemNamespacesAsync(cancellationToken);
         // The caches of accounts and certificates first: an empty cache would look like everything missing.
@@ -57,7 +58,7 @@ public sealed class ControlPlane(IApiClient api, string rootCertificatePem, Cert
         await Task.WhenAll(accounts.WaitForSyncAsync(cancellationToken), rootCertificates.WaitForSyncAsync(cancellationToken));
         await Task.WhenAll(
             caches, namespaces.RunAsync(cancellationToken), events.RunAsync(cancellationToken), scheduler.RunAsync(cancellationToken),
-            deletion.RunAsync(cancellationToken), contents.RunAsync(cancellationToken),
+            deletion.RunAsync(cancellationToken), contents.RunAsync(cancellationToken), taints.RunAsync(cancellationToken), storage.RunAsync(cancellationToken),
             KeepApiServiceAsync(cancellationToken),
             new AccessControllers(api, rootCertificatePem, sign, time, loggers).RunAsync(cancellationToken),
             new QuotaController(api, kinds, time, loggers).RunAsync(cancellationToken),

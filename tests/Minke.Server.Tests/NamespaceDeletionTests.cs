@@ -1,5 +1,4 @@
-using Microsoft.Extensions.Logging.Abstractions;
-using Minke.Control;
+using System.Text.Json.Nodes;
 using Minke.Server.Tests.OpenApi;
 
 namespace Minke.Server.Tests;
@@ -10,8 +9,7 @@ public sealed class NamespaceDeletionTests(KubectlServer kubectl) : IClassFixtur
     [Fact]
     public async Task A_namespace_waits_for_the_last_finalizer_and_says_so()
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestServer.Cancelled);
-        var control = new ControlPlane(kubectl.Server.Server.Client, "root", kubectl.Server.Pki.SignRequest, kubectl.Server.Server.Kinds, TimeProvider.System, NullLoggerFactory.Instance).RunAsync(stop.Token);
+        await using var control = new RunningControl(kubectl.Server);
         await kubectl.SayAsync("create namespace going");
         await kubectl.SayAsync("-n going create -f -", """
             ---
@@ -44,7 +42,36 @@ public sealed class NamespaceDeletionTests(KubectlServer kubectl) : IClassFixtur
         await kubectl.SayAsync("create namespace going");
         await kubectl.SayAsync("-n going wait --for=create serviceaccount/default configmap/kube-root-ca.crt --timeout=60s");
         Assert.Equal("configmap/kube-root-ca.crt\nserviceaccount/default", await kubectl.SayAsync("-n going get configmaps,secrets,leases,serviceaccounts -o name"));
-        await stop.CancelAsync();
-        await control.WaitAsync(TimeSpan.FromSeconds(60), TestServer.Cancelled).ContinueWith(static _ => { }, TaskScheduler.Default);
+    }
+
+    [Fact]
+    public async Task What_may_not_be_deleted_is_told_and_tried_again()
+    {
+        await using var server = await TestServer.StartAsync();
+        await using var control = new RunningControl(server);
+        const string admission = "/apis/admissionregistration.k8s.io/v1/";
+        (await server.PostAsync("/api/v1/namespaces", """{"metadata":{"name":"kept"}}""")).Expect(201);
+        (await server.PostAsync("/api/v1/namespaces/kept/secrets", """{"metadata":{"name":"s"}}""")).Expect(201);
+        (await server.PostAsync(admission + "validatingadmissionpolicies", """
+            {"metadata":{"name":"keep"},"spec":{"matchConstraints":{"resourceRules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["DELETE"],"resources":["secrets"]}]},
+            "validations":[{"expression":"false","message":"secrets stay"}]}}
+            """)).Expect(201);
+        (await server.PostAsync(admission + "validatingadmissionpolicybindings",
+            """{"metadata":{"name":"keep"},"spec":{"policyName":"keep","validationActions":["Deny"]}}""")).Expect(201);
+
+        (await server.DeleteAsync("/api/v1/namespaces/kept")).Expect(200);
+        var kept = await server.UntilAsync("/api/v1/namespaces/kept", one => Condition(one, "NamespaceDeletionContentFailure")?["status"]?.GetValue<string>() == "True");
+        var failure = Condition(kept, "NamespaceDeletionContentFailure")!;
+        Assert.Equal("ContentDeletionFailed", (string?)failure["reason"]);
+        Assert.Equal(
+            "Failed to delete all resource types, 1 remaining: secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'keep' with binding 'keep' denied request: secrets stay",
+            (string?)failure["message"]);
+        Assert.Equal("Some resources are remaining: secrets. has 1 resource instances", (string?)Condition(kept, "NamespaceContentRemaining")!["message"]);
+
+        (await server.DeleteAsync(admission + "validatingadmissionpolicybindings/keep")).Expect(200);
+        await server.UntilGoneAsync("/api/v1/namespaces/kept");
+
+        static JsonNode? Condition(JsonNode one, string type) =>
+            one["status"]!["conditions"]?.AsArray().FirstOrDefault(condition => (string?)condition!["type"] == type);
     }
 }

@@ -26,6 +26,9 @@ public sealed partial class ReconcileLoop(string name, IReconciler reconciler, T
     private static readonly TimeSpan MinBackoff = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan MaxBackoff = TimeSpan.FromMinutes(5);
 
+    // Timers count in 32 bits of milliseconds. A key that is due later is looked at sooner, and asks again.
+    private static readonly TimeSpan MaxDelay = TimeSpan.FromDays(30);
+
     private enum KeyState { Waiting, Working, WorkingAndDirty }
 
     private readonly Channel<ObjectKey> _ready = Channel.CreateUnbounded<ObjectKey>();
@@ -117,7 +120,7 @@ public sealed partial class ReconcileLoop(string name, IReconciler reconciler, T
             if (!cancellationToken.IsCancellationRequested)
                 Enqueue(key);
         }, null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        timer.Change(delay, Timeout.InfiniteTimeSpan);
+        timer.Change(delay < MaxDelay ? delay : MaxDelay, Timeout.InfiniteTimeSpan);
     }
 
     [LoggerMessage(LogLevel.Error, "{Loop}: {Key} failed {Failures} times")]

@@ -1,115 +1,147 @@
-using System.Globalization;
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
 using Minke.Api;
 using Minke.Api.Core.V1;
 using Minke.Api.Meta.V1;
 using Minke.Client;
-using ConditionStatus = Minke.Api.Core.V1.ConditionStatus;
 
 namespace Minke.Control.Lifecycle;
 
-/// <summary>Empties namespaces that are being deleted, then lets them go by taking the finalizer <c>kubernetes</c> away.</summary>
-public sealed class NamespaceController(Informer<Namespace> namespaces, IApiClient api, IServedKinds kinds, TimeProvider time) : IReconciler
+/// <summary>
+/// Empties namespaces that are being deleted, then lets them go by taking the finalizer <c>kubernetes</c> away. What does not go at once is
+/// followed: each change of it is a look at its namespace.
+/// </summary>
+public sealed class NamespaceController : IReconciler
 {
-    private static readonly TimeSpan RecheckInterval = TimeSpan.FromMilliseconds(500);
+    private const int Workers = 2;
+
+    private readonly Informer<Namespace> _namespaces;
+    private readonly IApiClient _api;
+    private readonly IServedKinds _kinds;
+    private readonly TimeProvider _time;
+    private readonly KindFollower _follower;
+    private readonly ReconcileLoop _loop;
+    // The kinds that something was left of, bounded by their number.
+    private readonly ConcurrentDictionary<(string Group, string Plural), Task> _followed = new();
+    private CancellationToken _stop;
+
+    public NamespaceController(Informer<Namespace> namespaces, IApiClient api, IServedKinds kinds, TimeProvider time, ILoggerFactory loggers)
+    {
+        (_namespaces, _api, _kinds, _time) = (namespaces, api, kinds, time);
+        _follower = new(api, time, loggers.CreateLogger<NamespaceController>());
+        _loop = new("namespaces", this, time, loggers.CreateLogger<ReconcileLoop>(), Workers);
+        namespaces.OnChange(change => _loop.Enqueue(change.Key));
+    }
+
+    /// <summary>Runs until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        _stop = cancellationToken;
+        // A custom kind that comes or goes may be what is left.
+        _kinds.Changed += LookAtAll;
+        try
+        {
+            await _loop.RunAsync(cancellationToken);
+            await Task.WhenAll(_followed.Values);
+        }
+        finally
+        {
+            _kinds.Changed -= LookAtAll;
+        }
+    }
 
     public async Task<Requeue> ReconcileAsync(ObjectKey key, CancellationToken cancellationToken)
     {
-        if (namespaces.Get(key) is not { } @namespace || @namespace.Metadata.DeletionTimestamp is null || @namespace.Spec.Finalizers.IsEmpty)
+        if (_namespaces.Get(key) is not { } @namespace || !IsEmptied(@namespace))
             return Requeue.Never;
 
-        var remaining = new SortedDictionary<string, int>(StringComparer.Ordinal);
-        var finalizers = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        var remains = new NamespaceRemains();
         // One version of each is enough: all show the same objects.
-        foreach (var kind in kinds.Current.DistinctBy(kind => (kind.Group, kind.Plural)))
+        foreach (var kind in _kinds.Current.DistinctBy(kind => (kind.Group, kind.Plural)))
         {
             if (kind.IsNamespaced && kind.Verbs.Contains("delete") && kind.Verbs.Contains("list"))
-                await EmptyAsync(kind, key.Name, remaining, finalizers, cancellationToken);
+                await EmptyAsync(kind, key.Name, remains, cancellationToken);
         }
 
-        var status = Progress(@namespace.Status, remaining, finalizers);
+        var status = remains.Progress(@namespace.Status, _time.GetUtcNow());
         if (!Json.Same(status, @namespace.Status))
-            @namespace = await api.UpdateStatusAsync(@namespace with { Status = status }, cancellationToken);
-        if (remaining.Count > 0)
-            return Requeue.After(RecheckInterval);
-
-        await api.UpdateSubresourceAsync(
-            @namespace with { Spec = @namespace.Spec with { Finalizers = @namespace.Spec.Finalizers.Without(finalizer => finalizer == FinalizerName.Kubernetes) } },
-            "finalize", cancellationToken);
+            @namespace = await _api.UpdateStatusAsync(@namespace with { Status = status }, cancellationToken);
+        // A refusal comes again with back-off, unlike what is only on its way.
+        if (remains.FirstFailure is { } failure)
+            throw failure;
+        if (remains.IsEmpty)
+        {
+            await _api.UpdateSubresourceAsync(
+                @namespace with { Spec = @namespace.Spec with { Finalizers = @namespace.Spec.Finalizers.Without(finalizer => finalizer == FinalizerName.Kubernetes) } },
+                "finalize", cancellationToken);
+        }
         return Requeue.Never;
     }
 
-    private async Task EmptyAsync(
-        KindInfo kind, string @namespace, SortedDictionary<string, int> remaining, SortedDictionary<string, int> finalizers, CancellationToken cancellationToken)
+    private static bool IsEmptied(Namespace @namespace) => @namespace.Metadata.DeletionTimestamp is not null && !@namespace.Spec.Finalizers.IsEmpty;
+
+    private async Task EmptyAsync(KindInfo kind, string @namespace, NamespaceRemains remains, CancellationToken cancellationToken)
     {
-        var resource = kind.Group.Length == 0 ? kind.Plural + "." : kind.Plural + "." + kind.Group;
         try
         {
-            await EmptyAsync(kind, resource, @namespace, remaining, finalizers, cancellationToken);
+            foreach (var item in (await _api.ListAsync(kind, @namespace, Selection.All, cancellationToken)).Items)
+            {
+                if (item.Metadata.DeletionTimestamp is null)
+                    await DeleteAsync(kind, item, remains, cancellationToken);
+            }
+            var left = (await _api.ListAsync(kind, @namespace, Selection.All, cancellationToken)).Items;
+            remains.Count(kind, left);
+            if (left.Count > 0)
+                _ = _followed.GetOrAdd((kind.Group, kind.Plural), static (_, state) => state.Self.FollowAsync(state.Kind, state.Self._stop), (Self: this, Kind: kind));
         }
         catch (StatusException e) when (e.Code == 404)
         {
-            // A custom kind that went, or changed, meanwhile: the next round sees it as it is.
-            remaining.TryAdd(resource, 0);
+            // A custom kind that went, or changed, meanwhile: the kinds are others now, and that is another look.
+            remains.IsUncertain = true;
         }
     }
 
-    private async Task EmptyAsync(
-        KindInfo kind, string resource, string @namespace, SortedDictionary<string, int> remaining, SortedDictionary<string, int> finalizers, CancellationToken cancellationToken)
+    private async Task DeleteAsync(KindInfo kind, IKubeObject item, NamespaceRemains remains, CancellationToken cancellationToken)
     {
-        foreach (var item in (await api.ListAsync(kind, @namespace, Selection.All, cancellationToken)).Items)
+        try
         {
-            try
-            {
-                if (item.Metadata.DeletionTimestamp is null)
-                    await api.DeleteAsync(kind, @namespace, item.Metadata.Name, new() { PropagationPolicy = DeletionPropagation.Background }, cancellationToken);
-            }
-            catch (StatusException e) when (e.Code is 404 or 409)
-            {
-                continue;
-            }
+            await _api.DeleteAsync(kind, item.Metadata.Namespace, item.Metadata.Name, new() { PropagationPolicy = DeletionPropagation.Background }, cancellationToken);
         }
-        foreach (var item in (await api.ListAsync(kind, @namespace, Selection.All, cancellationToken)).Items)
+        catch (StatusException e) when (e.Code is 404 or 409)
         {
-            remaining[resource] = remaining.GetValueOrDefault(resource) + 1;
-            foreach (var finalizer in item.Metadata.Finalizers)
-                finalizers[finalizer] = finalizers.GetValueOrDefault(finalizer) + 1;
+            // Gone, or changed and seen in the list that follows.
+        }
+        catch (StatusException e)
+        {
+            remains.Fail(kind, e);
         }
     }
 
-    private NamespaceStatus Progress(NamespaceStatus status, SortedDictionary<string, int> remaining, SortedDictionary<string, int> finalizers)
+    private async Task FollowAsync(KindInfo kind, CancellationToken cancellationToken)
     {
-        var conditions = status.Conditions;
-        Set("NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered", "All resources successfully discovered");
-        Set("NamespaceDeletionGroupVersionParsingFailure", false, "ParsedGroupVersions", "All legacy kube types successfully parsed");
-        Set("NamespaceDeletionContentFailure", false, "ContentDeleted", "All content successfully deleted, may be waiting on finalization");
-        if (remaining.Count > 0)
-            Set("NamespaceContentRemaining", true, "SomeResourcesRemain", "Some resources are remaining: " + Counts(remaining, "has", "resource instances"));
-        else
-            Set("NamespaceContentRemaining", false, "ContentRemoved", "All content successfully removed");
-        if (finalizers.Count > 0)
-            Set("NamespaceFinalizersRemaining", true, "SomeFinalizersRemain", "Some content in the namespace has finalizers remaining: " + Counts(finalizers, "in", "resource instances"));
-        else
-            Set("NamespaceFinalizersRemaining", false, "ContentHasNoFinalizers", "All content-preserving finalizers finished");
-        return status with { Phase = NamespacePhase.Terminating, Conditions = conditions };
-
-        void Set(string type, bool value, string reason, string message)
-        {
-            var condition = new NamespaceCondition
+        var isServed = await _follower.RunAsync(
+            kind,
+            async () =>
             {
-                Type = type,
-                Status = value ? ConditionStatus.True : ConditionStatus.False,
-                Reason = reason,
-                Message = message,
-                LastTransitionTime = Time.From(time.GetUtcNow()),
-            };
-            var index = conditions.ToList().FindIndex(other => other.Type == type);
-            if (index < 0)
-                conditions = conditions.Add(condition);
-            else if (conditions[index].Status != condition.Status || conditions[index].Message != message)
-                conditions = conditions.Set(index, conditions[index].Status == condition.Status ? condition with { LastTransitionTime = conditions[index].LastTransitionTime } : condition);
-        }
+                // Only the version is wanted. What went before it is seen by another look.
+                var list = await _api.ListAsync(kind, null, new(Fields: "metadata.name=-"), cancellationToken);
+                LookAtAll();
+                return list.Metadata.ResourceVersion;
+            },
+            (type, value) =>
+            {
+                var key = new ObjectKey("", value.Metadata.Namespace);
+                if (type != WatchEventType.Added && _namespaces.Get(key) is { } @namespace && IsEmptied(@namespace))
+                    _loop.Enqueue(key);
+            },
+            cancellationToken);
+        if (!isServed)
+            _followed.TryRemove((kind.Group, kind.Plural), out _);
     }
 
-    private static string Counts(SortedDictionary<string, int> counts, string verb, string what) =>
-        string.Join(", ", counts.Select(pair => string.Create(CultureInfo.InvariantCulture, $"{pair.Key} {verb} {pair.Value} {what}")));
+    private void LookAtAll()
+    {
+        foreach (var @namespace in _namespaces.All.Where(IsEmptied))
+            _loop.Enqueue(ObjectKey.Of(@namespace));
+    }
 }

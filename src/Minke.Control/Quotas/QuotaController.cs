@@ -13,9 +13,6 @@ namespace Minke.Control.Quotas;
 public sealed class QuotaController : IReconciler
 {
     private const string CountPrefix = "count/";
-    // Far longer than a write takes from its charge to the disk.
-    private static readonly TimeSpan ChargeDelay = TimeSpan.FromMilliseconds(250);
-
     private readonly IApiClient _api;
     private readonly IServedKinds _kinds;
     private readonly TimeProvider _time;
@@ -23,8 +20,6 @@ public sealed class QuotaController : IReconciler
     private readonly Informer<ResourceQuota> _quotas;
     private readonly ReconcileLoop _loop;
     private readonly ConcurrentDictionary<(string Group, string Plural), Task> _followed = new();
-    // Of the loop's one worker: the versions of quotas that were seen charged with too much.
-    private readonly Dictionary<ObjectKey, string> _less = [];
     private CancellationToken _stop;
 
     public QuotaController(IApiClient api, IServedKinds kinds, TimeProvider time, ILoggerFactory loggers)
@@ -74,15 +69,8 @@ public sealed class QuotaController : IReconciler
                 }
             }
         }
-        // Less than what is charged may be what is being written at this moment: it is given back once nothing was charged for a while.
-        var isLess = used.Any(pair => quota.Status.Used.TryGetValue(pair.Key, out var charged) && pair.Value < charged);
-        if (isLess && _less.GetValueOrDefault(key) != quota.Metadata.ResourceVersion)
-        {
-            _less[key] = quota.Metadata.ResourceVersion;
-            return Requeue.After(ChargeDelay);
-        }
-        _less.Remove(key);
         var status = new ResourceQuotaStatus { Hard = quota.Spec.Hard, Used = ApiMap.From(used) };
+        // To say that less is used conflicts as long as admission knows of charges that may not be in this count: it is done again then.
         if (!Json.Same(status, quota.Status))
             await _api.UpdateStatusAsync(quota with { Status = status }, cancellationToken);
         return Requeue.Never;

@@ -14,8 +14,8 @@ internal static class AdmissionOperation
     public const string Connect = "CONNECT";
 }
 
-/// <summary>One write on its way through admission.</summary>
-internal sealed class AdmissionRequest
+/// <summary>One write on its way through admission; disposed when it has ended, one way or the other.</summary>
+internal sealed class AdmissionRequest : IAsyncDisposable
 {
     public required Resource Resource { get; init; }
 
@@ -49,6 +49,14 @@ internal sealed class AdmissionRequest
 
     /// <summary>What the mutating webhooks of this request have done so far; null until there are any.</summary>
     public Reinvocation? Reinvocation { get; set; }
+
+    /// <summary>The write got through.</summary>
+    public bool IsWritten { get; set; }
+
+    /// <summary>Is told at the end whether it did; set by a plug-in that has something to undo otherwise.</summary>
+    public Func<bool, ValueTask>? Ended { get; set; }
+
+    public ValueTask DisposeAsync() => Ended?.Invoke(IsWritten) ?? default;
 
     public bool IsCreate => Operation == AdmissionOperation.Create;
     public bool IsUpdate => Operation == AdmissionOperation.Update;

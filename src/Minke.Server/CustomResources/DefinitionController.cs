@@ -19,9 +19,6 @@ namespace Minke.Server.CustomResources;
 /// <remarks>One worker: names are given one at a time. It writes past admission and validation, which are for what users change.</remarks>
 internal sealed partial class DefinitionController : IReconciler
 {
-    // How often the remaining objects of a definition on its way out are counted.
-    private static readonly TimeSpan RecheckInterval = TimeSpan.FromMilliseconds(500);
-
     // After which upstream says that it is still waiting.
     private static readonly TimeSpan DeletionPatience = TimeSpan.FromMinutes(1);
 
@@ -38,6 +35,9 @@ internal sealed partial class DefinitionController : IReconciler
     private readonly SortedDictionary<string, CustomDefinition> _served = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Revision> _seen = new(StringComparer.Ordinal);
     private readonly Revision _loaded;
+    // Of the loop's one worker: what waits for the last objects of definitions on their way out.
+    private readonly Dictionary<string, Task> _emptying = new(StringComparer.Ordinal);
+    private CancellationToken _stop;
 
     public DefinitionController(IStateStore store, ResourceCatalog catalog, ObjectRegistry registry, IdSource ids, TimeProvider clock, ILogger logger)
     {
@@ -65,8 +65,11 @@ internal sealed partial class DefinitionController : IReconciler
     /// <summary>Follows definitions until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        if (_resource is not null)
-            await Task.WhenAll(_loop.RunAsync(cancellationToken), FollowAsync(cancellationToken));
+        if (_resource is null)
+            return;
+        _stop = cancellationToken;
+        await Task.WhenAll(_loop.RunAsync(cancellationToken), FollowAsync(cancellationToken));
+        await Task.WhenAll(_emptying.Values);
     }
 
     public async Task<Requeue> ReconcileAsync(ObjectKey key, CancellationToken cancellationToken)
@@ -128,27 +131,56 @@ internal sealed partial class DefinitionController : IReconciler
         lock (_lock)
             served = _served.GetValueOrDefault(name);
         if (served is null)
-            return Requeue.After(RecheckInterval);
+            return Requeue.Never; // An older state than is known by now: the newer one brings it again.
 
         var errors = await DeleteInstancesAsync(served.Storage, cancellationToken);
         if (errors.Count > 0)
         {
             var message = "could not issue all deletes: " + (errors.Count == 1 ? errors[0] : $"[{string.Join(", ", errors)}]");
             await StoreAsync(entry, DefinitionStatus.With(definition, now, ConditionType.Terminating, ConditionStatus.True, "InstanceDeletionFailed", message), cancellationToken);
-            return Requeue.After(RecheckInterval);
+            throw StatusException.InternalError(message); // Comes again with back-off.
         }
-        if (_store.Snapshot().Count(served.Storage.Prefix) > 0)
-        {
-            if (condition is { Reason: "InstanceDeletionInProgress" } && now - condition.LastTransitionTime.ToDateTimeOffset() > DeletionPatience)
-            {
-                await StoreAsync(entry, DefinitionStatus.With(definition, now, ConditionType.Terminating, ConditionStatus.True, "InstanceDeletionCheck",
-                    "could not confirm zero CustomResources remaining: timed out waiting for the condition"), cancellationToken);
-            }
-            return Requeue.After(RecheckInterval);
-        }
+        var left = _store.Snapshot();
+        if (left.Count(served.Storage.Prefix) > 0)
+            return await WaitForInstancesAsync(entry, definition, served.Storage, left.Revision, cancellationToken);
         definition = DefinitionStatus.With(definition, now, ConditionType.Terminating, ConditionStatus.False, "InstanceDeletionCompleted", "removed all instances");
         await StoreAsync(entry, WithoutFinalizer(definition), cancellationToken);
         return Requeue.Never;
+    }
+
+    /// <summary>Comes again when none is left; and says once that it takes long.</summary>
+    private async Task<Requeue> WaitForInstancesAsync(
+        Entry entry, CustomResourceDefinition definition, Resource storage, Revision seen, CancellationToken cancellationToken)
+    {
+        var name = definition.Metadata.Name;
+        if (!_emptying.TryGetValue(name, out var emptying) || emptying.IsCompleted)
+            _emptying[name] = FollowInstancesAsync(name, storage.Prefix, seen, _stop);
+        var now = _clock.GetUtcNow();
+        var condition = definition.Status.Conditions.First(one => one.Type == ConditionType.Terminating);
+        if (condition.Reason != "InstanceDeletionInProgress")
+            return Requeue.Never;
+        var patience = condition.LastTransitionTime.ToDateTimeOffset() + DeletionPatience - now;
+        if (patience > TimeSpan.Zero)
+            return Requeue.After(patience);
+        await StoreAsync(entry, DefinitionStatus.With(definition, now, ConditionType.Terminating, ConditionStatus.True, "InstanceDeletionCheck",
+            "could not confirm zero CustomResources remaining: timed out waiting for the condition"), cancellationToken);
+        return Requeue.Never;
+    }
+
+    private async Task FollowInstancesAsync(string name, string prefix, Revision seen, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var watch = _store.Watch(prefix, seen);
+            // Compacted meanwhile: another look says what is left.
+            while (watch is not null && _store.Snapshot().Count(prefix) > 0)
+                await watch.ReadAsync(Timeout.InfiniteTimeSpan, cancellationToken);
+            _loop.Enqueue(new ObjectKey("", name));
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The next server goes on.
+        }
     }
 
     private async Task<List<string>> DeleteInstancesAsync(Resource resource, CancellationToken cancellationToken)

@@ -65,7 +65,7 @@ internal sealed partial class ObjectRegistry(
             throw StatusException.InternalError("resourceVersion should not be set on objects to be created");
         if (!context.HasFinalManagers)
             value = ownership.Created(resource, value, context);
-        var request = new AdmissionRequest
+        await using var request = new AdmissionRequest
         {
             Resource = resource,
             Operation = AdmissionOperation.Create,
@@ -120,6 +120,7 @@ internal sealed partial class ObjectRegistry(
                 var result = await PutAsync(key, stored, StoredObject.Encode(stored), Revision.None, cancellationToken);
                 if (result.Outcome == WriteOutcome.Committed)
                 {
+                    request.IsWritten = true;
                     reservation?.Keep();
                     stored = StoredObject.Remember(result.Entry!, stored);
                     return new(resource.Conversion is null ? stored : StoredObject.Read(resource, await PreparedAsync(resource, result.Entry!, cancellationToken)), result.Entry, IsCreated: true);
@@ -169,7 +170,9 @@ internal sealed partial class ObjectRegistry(
             var warned = context.Warnings.Count;
             using var reservation = subresource.Length == 0 ? Reserve(resource, value, old) : null;
             value = reservation?.Value ?? value;
-            value = await PrepareUpdateAsync(resource, subresource, @namespace, value, old, view, context, cancellationToken);
+            // Admission has seen the Binding.
+            await using var request = subresource == "binding" ? null : UpdateRequest(resource, subresource, @namespace, old, view, context);
+            value = await PrepareUpdateAsync(resource, subresource, value, old, view, request, context, cancellationToken);
 
             var stored = await ToStoredAsync(resource, value, cancellationToken);
             var encoded = StoredObject.Encode(stored);
@@ -184,6 +187,7 @@ internal sealed partial class ObjectRegistry(
                 : await PutAsync(key, stored, encoded, entry.Modified, cancellationToken);
             if (result.Outcome == WriteOutcome.Committed)
             {
+                request?.IsWritten = true;
                 if (isLast && old is Service gone)
                     Services?.Release(gone);
                 else
@@ -256,8 +260,20 @@ internal sealed partial class ObjectRegistry(
         return asked == old.Metadata.ResourceVersion ? false : throw StatusException.Modified(resource.Kind, name);
     }
 
+    private static AdmissionRequest UpdateRequest(Resource resource, string subresource, string @namespace, IKubeObject old, BodyView? view, WriteContext context) => new()
+    {
+        Resource = resource,
+        Subresource = view?.Subresource ?? subresource,
+        ObjectKind = view?.Kind ?? resource.Kind,
+        Operation = AdmissionOperation.Update,
+        Namespace = @namespace,
+        Name = old.Metadata.Name,
+        Old = view is null ? old : view.Show(old),
+        Context = context,
+    };
+
     private async Task<IKubeObject> PrepareUpdateAsync(
-        Resource resource, string subresource, string @namespace, IKubeObject value, IKubeObject old, BodyView? view, WriteContext context,
+        Resource resource, string subresource, IKubeObject value, IKubeObject old, BodyView? view, AdmissionRequest? request, WriteContext context,
         CancellationToken cancellationToken)
     {
         var (metadata, before) = (value.Metadata, old.Metadata);
@@ -273,23 +289,11 @@ internal sealed partial class ObjectRegistry(
             Generation = before.Generation,
             GenerateName = metadata.GenerateName.Length == 0 ? before.GenerateName : metadata.GenerateName,
         });
-        // Admission has seen the Binding.
-        if (subresource == "binding")
+        if (request is null)
             return PrepareAndValidate(resource, subresource, value, old, context);
-        var request = new AdmissionRequest
-        {
-            Resource = resource,
-            Subresource = view?.Subresource ?? subresource,
-            ObjectKind = view?.Kind ?? resource.Kind,
-            Operation = AdmissionOperation.Update,
-            Namespace = @namespace,
-            Name = before.Name,
-            Object = view is null ? value : view.Show(value),
-            Old = view is null ? old : view.Show(old),
-            Context = context,
-        };
+        request.Object = view is null ? value : view.Show(value);
         await admission.AdmitAsync(request, cancellationToken);
-        value = view is null ? WithNamespace(resource, request.Object, @namespace) : view.Take(value, request.Object);
+        value = view is null ? WithNamespace(resource, request.Object, request.Namespace) : view.Take(value, request.Object);
         value = PrepareAndValidate(resource, subresource, value, old, context);
         request.Object = view is null ? value : view.Show(value);
         await admission.ValidateAsync(request, cancellationToken);

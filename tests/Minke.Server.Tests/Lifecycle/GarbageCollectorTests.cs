@@ -42,6 +42,21 @@ public sealed class GarbageCollectorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_owner_in_another_namespace_owns_nothing_and_an_event_says_so()
+    {
+        var elsewhere = (await _server.PostAsync("/api/v1/namespaces/kube-system/configmaps", """{"metadata":{"name":"owner"}}""")).Expect(201).Json;
+        var uid = (string)elsewhere["metadata"]!["uid"]!;
+        await CreateAsync("child", owners: [("owner", uid)]);
+
+        await GoneAsync("child");
+        var events = await _server.UntilAsync("/api/v1/namespaces/default/events?fieldSelector=reason=OwnerRefInvalidNamespace", list => list["items"]!.AsArray().Count == 1);
+        Assert.Equal(
+            $"ownerRef [v1/ConfigMap, namespace: default, name: owner, uid: {uid}] does not exist in namespace \"default\"",
+            (string?)events["items"]![0]!["message"]);
+        Assert.Equal("garbage-collector-controller", (string?)events["items"]![0]!["source"]!["component"]);
+    }
+
+    [Fact]
     public async Task With_another_owner_left_only_the_reference_goes()
     {
         var one = await CreateAsync("one");

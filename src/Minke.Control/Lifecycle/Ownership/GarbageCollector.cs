@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Minke.Api;
+using Minke.Api.Core.V1;
 using Minke.Api.Meta.V1;
 using Minke.Client;
 
@@ -23,6 +24,7 @@ public sealed partial class GarbageCollector : IReconciler
     private readonly ILogger _logger;
     private readonly OwnerGraph _graph = new();
     private readonly ReconcileLoop _loop;
+    private readonly EventRecorder _events;
 
     /// <param name="api">Its way to the API.</param>
     /// <param name="kinds">What may own and be owned.</param>
@@ -33,6 +35,7 @@ public sealed partial class GarbageCollector : IReconciler
         (_api, _kinds) = (api, kinds);
         _logger = loggers.CreateLogger<GarbageCollector>();
         _follower = new(api, time, _logger);
+        _events = new(api, "garbage-collector-controller", "", time, loggers.CreateLogger<EventRecorder>());
         _loop = new("garbage-collector", this, time, loggers.CreateLogger<ReconcileLoop>(), Workers);
     }
 
@@ -43,7 +46,7 @@ public sealed partial class GarbageCollector : IReconciler
         void Notice() => changed.Writer.TryWrite(true);
         _kinds.Changed += Notice;
         Notice();
-        var working = _loop.RunAsync(cancellationToken);
+        var working = Task.WhenAll(_loop.RunAsync(cancellationToken), _events.RunAsync(cancellationToken));
         var followed = new Dictionary<(string Group, string Plural), Task>();
         try
         {
@@ -181,13 +184,37 @@ public sealed partial class GarbageCollector : IReconciler
     {
         var kind = _kinds.Current.FirstOrDefault(one => one.Kind == reference.Kind && one.ApiVersion == reference.ApiVersion);
         // Of a kind that is not served nobody can say whether it is there; nor does a cluster's object have an owner in a namespace.
-        if (kind is null || (kind.IsNamespaced && dependent.Key.Namespace.Length == 0))
+        if (kind is null)
             return OwnerState.Present;
+        if (kind.IsNamespaced && dependent.Key.Namespace.Length == 0)
+        {
+            await ReportElsewhereAsync(kind, reference, dependent, cancellationToken);
+            return OwnerState.Present;
+        }
         var owner = await _api.TryGetAsync(kind, kind.IsNamespaced ? dependent.Key.Namespace : null, reference.Name, cancellationToken);
         if (owner is null || owner.Metadata.Uid != reference.Uid)
+        {
+            if (kind.IsNamespaced)
+                await ReportElsewhereAsync(kind, reference, dependent, cancellationToken);
             return OwnerState.Absent;
+        }
         return owner.Metadata.DeletionTimestamp is not null && owner.Metadata.Finalizers.Contains(Finalizers.Foreground)
             ? OwnerState.AwaitsDependents : OwnerState.Present;
+    }
+
+    /// <summary>Says so when the owner is there after all, but in a namespace where it cannot own the dependent.</summary>
+    private async Task ReportElsewhereAsync(KindInfo kind, OwnerReference reference, OwnedObject dependent, CancellationToken cancellationToken)
+    {
+        if (_graph.WasLost(reference.Uid))
+            return;
+        var namesakes = await _api.ListAsync(kind, null, new(Fields: "metadata.name=" + reference.Name), cancellationToken);
+        if (!namesakes.Items.Any(other => other.Metadata.Uid == reference.Uid))
+            return;
+        var key = dependent.Key;
+        _events.Record(
+            new ObjectReference { Kind = dependent.Kind.Kind, ApiVersion = dependent.Kind.ApiVersion, Namespace = key.Namespace, Name = key.Name, Uid = dependent.Uid },
+            "Warning", "OwnerRefInvalidNamespace",
+            $"ownerRef [{reference.ApiVersion}/{reference.Kind}, namespace: {key.Namespace}, name: {reference.Name}, uid: {reference.Uid}] does not exist in namespace {FieldErrors.Quote(key.Namespace)}");
     }
 
     private async Task DeleteAsync(OwnedObject item, IKubeObject latest, string policy, CancellationToken cancellationToken)

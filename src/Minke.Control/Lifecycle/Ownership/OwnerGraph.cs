@@ -39,10 +39,14 @@ internal static class Finalizers
 /// <summary>Who belongs to whom, by uid. Thread-safe.</summary>
 internal sealed class OwnerGraph
 {
+    // As upstream's cache of absent owners.
+    private const int MaxLost = 500;
+
     private readonly Lock _lock = new();
-    // Both guarded by _lock.
+    // All guarded by _lock. The owners that were seen going last are remembered, the oldest first.
     private readonly Dictionary<string, OwnedObject> _objects = new(StringComparer.Ordinal);
     private readonly Dictionary<string, HashSet<string>> _dependents = new(StringComparer.Ordinal);
+    private readonly Queue<string> _lost = new();
 
     public OwnedObject? Get(string uid)
     {
@@ -54,6 +58,13 @@ internal sealed class OwnerGraph
     {
         lock (_lock)
             return _dependents.TryGetValue(uid, out var dependents) ? [.. dependents.Select(dependent => _objects[dependent])] : [];
+    }
+
+    /// <summary>Whether an owner was seen going a short while ago.</summary>
+    public bool WasLost(string uid)
+    {
+        lock (_lock)
+            return _lost.Contains(uid);
     }
 
     /// <summary>Takes in an object as it is now. Gives the uids to look at because of it.</summary>
@@ -84,7 +95,12 @@ internal sealed class OwnerGraph
         {
             var due = new List<string>();
             if (_dependents.TryGetValue(uid, out var dependents))
+            {
                 due.AddRange(dependents);
+                if (_lost.Count == MaxLost)
+                    _lost.Dequeue();
+                _lost.Enqueue(uid);
+            }
             if (_objects.Remove(uid, out var gone))
                 Unlink(gone, due);
             return due;
