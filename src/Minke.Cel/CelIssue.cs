@@ -10,12 +10,13 @@ public sealed record CelIssue(int Line, int Column, string Message)
 {
     private const int MaxShown = 100;
 
-    private string? _excerpt;
+    // Asked for its line when somebody looks: there may be many issues, of one long line.
+    private SourceText? _source;
 
     internal static CelIssue At(SourceText source, int position, string message)
     {
         var (line, column) = source.Locate(position);
-        return new CelIssue(line, column, message) { _excerpt = source.Line(line) };
+        return new CelIssue(line, column, message) { _source = source };
     }
 
     internal static CelIssue Nowhere(string message) => new(-1, -1, message);
@@ -28,12 +29,12 @@ public sealed record CelIssue(int Line, int Column, string Message)
         if (Line == 0)
             return Message;
         var text = new StringBuilder($"ERROR: <input>:{Line}:{Column + 1}: {Message}");
-        if (_excerpt is null)
+        if (_source?.Line(Line) is not { } excerpt)
             return text.ToString();
 
-        text.Append("\n | ").Append(_excerpt.Replace('\t', ' ')).Append("\n | ");
+        text.Append("\n | ").Append(excerpt.Replace('\t', ' ')).Append("\n | ");
         var column = 0;
-        foreach (var rune in _excerpt.EnumerateRunes())
+        foreach (var rune in excerpt.EnumerateRunes())
         {
             if (column++ == Column)
             {

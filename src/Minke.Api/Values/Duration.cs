@@ -49,7 +49,7 @@ public readonly record struct Duration(long Nanoseconds)
             var digits = 0;
             while (digits < rest.Length && (char.IsAsciiDigit(rest[digits]) || rest[digits] == '.'))
                 digits++;
-            if (digits is 0 or > 24 || !decimal.TryParse(rest[..digits], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount))
+            if (digits == 0 || !decimal.TryParse(rest[..digits], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount))
                 throw new FormatException($"time: invalid duration \"{text}\"");
             rest = rest[digits..];
             var letters = 0;

@@ -51,6 +51,11 @@ public sealed record RegistriesConfig
         {
             throw new FormatException($"{name}: line {failure.Start.Line}: not valid YAML", failure);
         }
+        catch (Exception failure) when (failure is InvalidOperationException or ArgumentException)
+        {
+            // YamlDotNet's scanner gives up with these on some broken texts.
+            throw new FormatException($"{name}: not valid YAML", failure);
+        }
         catch (FormatException failure)
         {
             throw new FormatException($"{name}: {failure.Message}", failure);
