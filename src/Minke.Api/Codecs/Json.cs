@@ -1,6 +1,8 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Minke.Api;
 
@@ -26,6 +28,9 @@ public static class Json
     /// <exception cref="JsonReadException">Not JSON, or a value of the wrong type.</exception>
     public static T Read<T>(ReadOnlySpan<byte> utf8, JsonRead<T> read, JsonReadContext? context = null)
     {
+        // As Go, which reads what is not UTF-8 as U+FFFD.
+        if (!Utf8.IsValid(utf8))
+            utf8 = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(utf8));
         var reader = new Utf8JsonReader(utf8, ReaderOptions);
         try
         {
@@ -40,7 +45,7 @@ public static class Json
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or JsonReadException)
         {
-            // The second is how System.Text.Json tells of text that is not UTF-8, or of half a surrogate pair; the third is of a value before
+            // The second is how System.Text.Json tells of half a surrogate pair; the third is of a value before
             // the place where the document breaks, and Go looks at the form of the whole first.
             throw new JsonReadException(GoJsonError.Of(utf8)) { IsMalformed = true };
         }

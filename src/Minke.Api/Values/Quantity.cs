@@ -140,9 +140,10 @@ public readonly struct Quantity : IEquatable<Quantity>, IComparable<Quantity>
     {
         if (Value == 0)
             return "0";
-        if (Format == QuantityFormat.BinarySI && Math.Abs(Value) >= 1024)
+        // What is no whole number would lose its fraction to a binary suffix: it is shown in decimal.
+        if (Format == QuantityFormat.BinarySI && Math.Abs(Value) >= 1024 && decimal.IsInteger(Value))
         {
-            var whole = Value > 0 ? Math.Ceiling(Value) : Math.Floor(Value);
+            var whole = Value;
             var power = 0;
             while (power < BinarySuffixes.Length - 1 && whole % 1024 == 0)
             {
