@@ -49,14 +49,7 @@ public sealed class ImageService(
             }
             finally
             {
-                var isLast = false;
-                lock (_lock)
-                {
-                    isLast = pull.Leave(progress);
-                    if (isLast && _running.TryGetValue(key, out var current) && current == pull)
-                        _running.Remove(key);
-                }
-                if (isLast)
+                if (Leave(key, pull, progress))
                     await pull.StopAsync();
             }
         }
@@ -101,9 +94,28 @@ public sealed class ImageService(
         }
         finally
         {
-            lock (_lock)
-                if (_running.TryGetValue(key, out var current) && current == pull)
-                    _running.Remove(key);
+            Forget(key, pull);
+        }
+    }
+
+    /// <returns>Whether nobody waits for it any more, and nobody will.</returns>
+    private bool Leave(string key, RunningPull pull, IProgress<PullProgress>? progress)
+    {
+        lock (_lock)
+        {
+            var isLast = pull.Leave(progress);
+            if (isLast)
+                Forget(key, pull);
+            return isLast;
+        }
+    }
+
+    private void Forget(string key, RunningPull pull)
+    {
+        lock (_lock)
+        {
+            if (_running.TryGetValue(key, out var current) && current == pull)
+                _running.Remove(key);
         }
     }
 

@@ -21,6 +21,9 @@ internal sealed class PodEvictions(ObjectRegistry registry)
     private const int MaxDisruptedPods = 2000;
     private const int RetryAfterSeconds = 10;
 
+    // As upstream's EvictionsRetry, but without its pauses: what is read here is the newest there is.
+    private const int Attempts = 20;
+
     private readonly Resource _pods = registry.Catalog.Find(Pod.KindInfo)!;
 
     // Null where budgets are not served.
@@ -28,14 +31,22 @@ internal sealed class PodEvictions(ObjectRegistry registry)
 
     public async Task EvictAsync(string @namespace, string name, DeleteOptions options, WriteContext context, CancellationToken cancellationToken)
     {
-        var pod = (Pod?)registry.TryGet(_pods, @namespace, name) ?? throw StatusException.NotFound(Pod.KindInfo, name);
         // Whoever asks for a certain version wants that one and no other.
         var isPinned = options.Preconditions?.ResourceVersion is not null;
-        if (DisturbsNobody(pod))
+        var pod = Find(@namespace, name);
+        for (var attempt = 1; DisturbsNobody(pod); attempt++)
         {
             var mayBecomeReady = pod.Status.Phase == PodPhase.Pending && pod.Metadata.DeletionTimestamp is null;
-            await registry.DeleteAsync(_pods, @namespace, name, mayBecomeReady && !isPinned ? AsOf(options, pod) : options, context, cancellationToken);
-            return;
+            try
+            {
+                await registry.DeleteAsync(_pods, @namespace, name, mayBecomeReady && !isPinned ? AsOf(options, pod) : options, context, cancellationToken);
+                return;
+            }
+            catch (StatusException e) when (e.Reason == StatusReason.Conflict && !isPinned && attempt < Attempts)
+            {
+                // It was written meanwhile, so it may be running by now.
+                pod = Find(@namespace, name);
+            }
         }
         var budget = BudgetOf(pod);
         if (budget is null)
@@ -58,6 +69,9 @@ internal sealed class PodEvictions(ObjectRegistry registry)
         await TakeAsync(budget, name, context, cancellationToken);
         await registry.DeleteAsync(_pods, @namespace, name, options, context, cancellationToken);
     }
+
+    private Pod Find(string @namespace, string name) =>
+        (Pod?)registry.TryGet(_pods, @namespace, name) ?? throw StatusException.NotFound(Pod.KindInfo, name);
 
     private static bool DisturbsNobody(Pod pod) =>
         pod.Status.Phase is PodPhase.Succeeded or PodPhase.Failed or PodPhase.Pending || pod.Metadata.DeletionTimestamp is not null;

@@ -31,6 +31,20 @@ public sealed class LifecycleTests(FeatureCluster cluster)
     }
 
     [Fact]
+    public async Task Pulls_that_are_given_up_hold_up_no_other()
+    {
+        var space = await cluster.SpaceAsync();
+        for (var round = 0; round < 8; round++)
+        {
+            await space.ApplyAsync(Space.Pod("gone", "true", image: "unknown.invalid/nothing:1"));
+            _ = (await space.KubectlAsync("delete", "pod", "gone", "--now")).Text;
+        }
+        await space.ApplyAsync(Space.Pod("last", "true", image: "unknown.invalid/other:1"));
+        await space.UntilAsync("last", "{.status.containerStatuses[0].state.waiting.reason}", "ImagePullBackOff");
+        _ = (await space.KubectlAsync("delete", "pod", "last", "--now")).Text;
+    }
+
+    [Fact]
     public async Task Restart_policies_decide_and_what_keeps_failing_backs_off()
     {
         var space = await cluster.SpaceAsync();
