@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using Minke.Api;
 using Minke.Cli.Clusters;
 
 namespace Minke.Cli;
@@ -22,14 +24,29 @@ internal sealed class AccessFlags
     private readonly Option<string?> _auditLog = new("--audit-log-path") { Description = "Where requests are recorded, an event a line", HelpName = "FILE" };
     private readonly Option<int?> _auditSize = new("--audit-log-maxsize") { Description = "Megabytes after which the record is renamed and a new one begun; 100 when left out", HelpName = "MB" };
     private readonly Option<int?> _auditBackups = new("--audit-log-maxbackup") { Description = "Renamed records that are kept; all when left out", HelpName = "COUNT" };
+    private readonly Option<TimeSpan?> _timeout = new("--request-timeout")
+    {
+        Description = "How long a request may take that is no watch or stream; 1m0s when left out",
+        HelpName = "DURATION",
+        CustomParser = DurationOf,
+    };
+    private readonly Option<int?> _reads = new("--max-requests-inflight") { Description = "Seats for requests: with the next one what priority levels share; 400 when left out", HelpName = "COUNT" };
+    private readonly Option<int?> _writes = new("--max-mutating-requests-inflight") { Description = "Seats for requests, beside those; 200 when left out", HelpName = "COUNT" };
 
     public void AddTo(Command command)
     {
         foreach (var option in (Option[])[_tokenFile, _issuer, _client, _userClaim, _userPrefix, _groupsClaim, _groupsPrefix, _required, _algorithms, _issuerAuthority,
-            _proxyAuthority, _proxyNames, _auditPolicy, _auditLog, _auditSize, _auditBackups])
+            _proxyAuthority, _proxyNames, _auditPolicy, _auditLog, _auditSize, _auditBackups, _timeout, _reads, _writes])
             command.Add(option);
         command.Validators.Add(result =>
         {
+            foreach (var seats in (Option<int?>[])[_reads, _writes])
+            {
+                if (result.GetValue(seats) < 0)
+                    result.AddError($"{seats.Name} can not be negative value");
+            }
+            if (result.GetValue(_reads) == 0 && result.GetValue(_writes) == 0)
+                result.AddError("--max-requests-inflight and --max-mutating-requests-inflight are not both 0: nobody would be served");
             if (result.GetValue(_issuer) is null != result.GetValue(_client) is null)
                 result.AddError("--oidc-issuer-url and --oidc-client-id are given together");
             if (result.GetValue(_auditPolicy) is null != result.GetValue(_auditLog) is null)
@@ -57,5 +74,23 @@ internal sealed class AccessFlags
         AuditLogPath = parsed.GetValue(_auditLog),
         AuditLogMaxSizeMegabytes = parsed.GetValue(_auditSize),
         AuditLogMaxBackups = parsed.GetValue(_auditBackups),
+        RequestTimeout = parsed.GetValue(_timeout),
+        MaxRequestsInFlight = parsed.GetValue(_reads),
+        MaxMutatingRequestsInFlight = parsed.GetValue(_writes),
     };
+
+    private static TimeSpan? DurationOf(ArgumentResult result)
+    {
+        try
+        {
+            if (Duration.Parse(result.Tokens[0].Value) is { Nanoseconds: > 0 } duration)
+                return duration.ToTimeSpan();
+            result.AddError("--request-timeout must be more than nothing");
+        }
+        catch (FormatException exception)
+        {
+            result.AddError($"--request-timeout {result.Tokens[0].Value}: {exception.Message}");
+        }
+        return null;
+    }
 }

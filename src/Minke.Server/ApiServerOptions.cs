@@ -11,6 +11,10 @@ namespace Minke.Server;
 /// <summary>What an <see cref="ApiServer"/> is told about itself.</summary>
 public sealed record ApiServerOptions
 {
+    public const int DefaultReads = 400;
+    public const int DefaultWrites = 200;
+    public static readonly TimeSpan DefaultRequestTimeout = TimeSpan.FromSeconds(60);
+
     /// <summary>Where it listens; port 0 takes a free one.</summary>
     public required IReadOnlyList<IPEndPoint> Listen { get; init; }
 
@@ -50,11 +54,11 @@ public sealed record ApiServerOptions
     public ServiceNetwork ServiceNetwork { get; init; } = new();
 
     /// <summary>How long a request may take that is no watch or stream: kube-apiserver's <c>--request-timeout</c>.</summary>
-    public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(60);
+    public TimeSpan RequestTimeout { get; init; } = DefaultRequestTimeout;
 
     /// <summary>Seats for requests, of all priority levels together: kube-apiserver's <c>--max-requests-inflight</c> and
     /// <c>--max-mutating-requests-inflight</c>.</summary>
-    public int Seats { get; init; } = 400 + 200;
+    public int Seats { get; init; } = DefaultReads + DefaultWrites;
 
     /// <summary>How long connections may say nothing.</summary>
     public ConnectionTimeouts Connections { get; init; } = new();

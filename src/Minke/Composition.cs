@@ -64,6 +64,8 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                     OlderServiceAccountKeys = pki.OlderServiceAccountKeys,
                     Credentials = AccessSettings.Credentials(options.Access),
                     Audit = AccessSettings.Audit(options.Access),
+                    RequestTimeout = options.Access.RequestTimeout ?? ApiServerOptions.DefaultRequestTimeout,
+                    Seats = (options.Access.MaxRequestsInFlight ?? ApiServerOptions.DefaultReads) + (options.Access.MaxMutatingRequestsInFlight ?? ApiServerOptions.DefaultWrites),
                     Nodes = nodes,
                     HasGarbageCollector = true,
                 },

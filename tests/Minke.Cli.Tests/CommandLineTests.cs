@@ -46,6 +46,10 @@ public sealed class CommandLineTests : IDisposable
     [Theory]
     [InlineData("up --listen nowhere", "write it as 127.0.0.1, 0.0.0.0:6443")]
     [InlineData("up --registries /no/such/file", "/no/such/file: there is no such file")]
+    [InlineData("up --request-timeout soon", "--request-timeout soon: time: invalid duration \"soon\"")]
+    [InlineData("up --request-timeout 0s", "--request-timeout must be more than nothing")]
+    [InlineData("up --max-requests-inflight -1", "--max-requests-inflight can not be negative value")]
+    [InlineData("up --max-requests-inflight 0 --max-mutating-requests-inflight 0", "nobody would be served")]
     [InlineData("down --keep --purge", "choose one")]
     [InlineData("status -o xml", "json")]
     [InlineData("upp", "upp")]
@@ -54,6 +58,11 @@ public sealed class CommandLineTests : IDisposable
         Assert.NotEqual(0, await Run(line.Split(' ')));
         Assert.Contains(message, _error.ToString() + _out, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void What_was_typed_is_passed_on_as_it_is_typed() => Assert.Equal(
+        ["--audit-log-maxbackup", "3", "--request-timeout", "1m30s", "--max-requests-inflight", "40"],
+        new AccessOptions { AuditLogMaxBackups = 3, RequestTimeout = TimeSpan.FromSeconds(90), MaxRequestsInFlight = 40 }.ToArguments());
 
     [Fact]
     public async Task A_manifest_that_cannot_be_read_is_said_before_anything_starts()

@@ -1,6 +1,9 @@
+using System.Globalization;
+using Minke.Api;
+
 namespace Minke.Cli.Clusters;
 
-/// <summary>Whom the cluster believes beside its own certificates, and what it records: kube-apiserver's flags of the same names.</summary>
+/// <summary>Whom the cluster believes beside its own certificates, what it records, and how much it takes on: kube-apiserver's flags of the same names.</summary>
 public sealed record AccessOptions
 {
     public string? TokenAuthFile { get; init; }
@@ -21,6 +24,9 @@ public sealed record AccessOptions
     public string? AuditLogPath { get; init; }
     public int? AuditLogMaxSizeMegabytes { get; init; }
     public int? AuditLogMaxBackups { get; init; }
+    public TimeSpan? RequestTimeout { get; init; }
+    public int? MaxRequestsInFlight { get; init; }
+    public int? MaxMutatingRequestsInFlight { get; init; }
 
     /// <summary>As they are typed, paths in full: another process has another working directory.</summary>
     public IEnumerable<string> ToArguments()
@@ -32,12 +38,15 @@ public sealed record AccessOptions
             ("--oidc-groups-prefix", OidcGroupsPrefix), ("--oidc-signing-algs", OidcSigningAlgs), ("--oidc-ca-file", Full(OidcCaFile)),
             ("--requestheader-client-ca-file", Full(RequestHeaderClientCaFile)), ("--requestheader-allowed-names", RequestHeaderAllowedNames),
             ("--audit-policy-file", Full(AuditPolicyFile)), ("--audit-log-path", Full(AuditLogPath)),
-            ("--audit-log-maxsize", AuditLogMaxSizeMegabytes?.ToString(System.Globalization.CultureInfo.InvariantCulture)),
-            ("--audit-log-maxbackup", AuditLogMaxBackups?.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+            ("--audit-log-maxsize", Number(AuditLogMaxSizeMegabytes)), ("--audit-log-maxbackup", Number(AuditLogMaxBackups)),
+            ("--request-timeout", RequestTimeout is { } timeout ? Duration.From(timeout).ToString() : null),
+            ("--max-requests-inflight", Number(MaxRequestsInFlight)), ("--max-mutating-requests-inflight", Number(MaxMutatingRequestsInFlight)),
         };
         flags.AddRange(OidcRequiredClaims.Select(claim => ("--oidc-required-claim", (string?)claim)));
         return flags.Where(one => one.Value is not null).SelectMany(one => (string[])[one.Flag, one.Value!]);
     }
+
+    private static string? Number(int? value) => value?.ToString(CultureInfo.InvariantCulture);
 
     private static string? Full(string? path) => path is null ? null : Path.GetFullPath(path);
 }

@@ -21,9 +21,21 @@ internal sealed class FairQueues
     private int _active; // queues with somebody waiting or seated
     private int _last = -1; // the queue that was served last; its neighbour is looked at first
     private uint _dealt;
+    private FlowTicket? _seated; // the last one; the others hang on it
     private TimeSpan _now;
 
     public IReadOnlyList<FlowQueue> Queues => _queues;
+
+    /// <summary>Who has seats, the latest first.</summary>
+    public IEnumerable<FlowTicket> Seated
+    {
+        get
+        {
+            for (var ticket = _seated; ticket is not null; ticket = ticket.Before)
+                yield return ticket;
+        }
+    }
+
     public int Limit { get; private set; }
     public int SeatsInUse { get; private set; }
     public int Executing { get; private set; }
@@ -135,6 +147,7 @@ internal sealed class FairQueues
         if (ticket.HasLeft || ticket.Outcome != FlowOutcome.Seated)
             return false;
         ticket.HasLeft = true;
+        Unlink(ticket);
         Executing--;
         SeatsInUse -= ticket.Seats;
         if (ticket.Queue is not { } queue)
@@ -156,6 +169,10 @@ internal sealed class FairQueues
     private FlowOutcome Seat(FlowTicket ticket)
     {
         ticket.Seated = _now;
+        ticket.Before = _seated;
+        if (_seated is not null)
+            _seated.After = ticket;
+        _seated = ticket;
         Executing++;
         SeatsInUse += ticket.Seats;
         if (ticket.Queue is { } queue)
@@ -165,6 +182,18 @@ internal sealed class FairQueues
             queue.NextStart += Work(ticket);
         }
         return FlowOutcome.Seated;
+    }
+
+    private void Unlink(FlowTicket ticket)
+    {
+        var (before, after) = (ticket.Before, ticket.After);
+        if (before is not null)
+            before.After = after;
+        if (after is not null)
+            after.Before = before;
+        else
+            _seated = before;
+        (ticket.Before, ticket.After) = (null, null);
     }
 
     /// <summary>Of the queues of a flow the one with the least work; begun elsewhere each time, so that equal ones take turns.</summary>

@@ -12,6 +12,7 @@ internal sealed class FlowDump(FlowControl flow, TimeProvider clock)
 {
     private const string Root = "/debug/api_priority_and_fairness/";
     private const string None = "<none>";
+    private const string Never = "0001-01-01T00:00:00Z";
 
     private static readonly string[] LevelColumns =
         ["PriorityLevelName", "ActiveQueues", "IsIdle", "IsQuiescing", "WaitingRequests", "ExecutingRequests", "DispatchedRequests", "RejectedRequests", "TimedoutRequests", "CancelledRequests"];
@@ -56,12 +57,26 @@ internal sealed class FlowDump(FlowControl flow, TimeProvider clock)
     private IEnumerable<string[]> Requests(bool withDetails) =>
         [[.. RequestColumns, .. withDetails ? DetailColumns : []], .. flow.Levels.SelectMany(level => level.Look((queues, now) => RequestRows(level, queues, now, withDetails)))];
 
-    private string[][] RequestRows(PriorityLevel level, FairQueues queues, TimeSpan now, bool withDetails) =>
-        [.. queues.Queues.SelectMany((queue, index) => queue.Waiting.Select((ticket, place) => (string[])
+    /// <summary>Queue by queue, who waits and then who is served; at last who was seated without a queue.</summary>
+    private string[][] RequestRows(PriorityLevel level, FairQueues queues, TimeSpan now, bool withDetails)
+    {
+        var seated = queues.Seated.Reverse().ToLookup(ticket => ticket.Queue);
+        return
         [
-            .. Row(level.Name, ticket.Schema.Name, index, place, ticket.Distinguisher, At(now - ticket.Arrived), ticket.Seats, 0, "0s", "0001-01-01T00:00:00Z"),
-            .. withDetails ? Details(ticket.Request) : [],
-        ]))];
+            .. queues.Queues.SelectMany((queue, index) => (string[][])
+            [
+                .. queue.Waiting.Select((ticket, place) => RequestRow(level, ticket, index, place, now, withDetails)),
+                .. seated[queue].Select(ticket => RequestRow(level, ticket, index, -1, now, withDetails)),
+            ]),
+            .. seated[null].Select(ticket => RequestRow(level, ticket, -1, -1, now, withDetails)),
+        ];
+    }
+
+    private string[] RequestRow(PriorityLevel level, FlowTicket ticket, int queue, int place, TimeSpan now, bool withDetails) =>
+    [
+        .. Row(level.Name, ticket.Schema.Name, queue, place, ticket.Distinguisher, At(now - ticket.Arrived), ticket.Seats, 0, "0s", place < 0 ? At(now - ticket.Seated) : Never),
+        .. withDetails ? Details(ticket.Request) : [],
+    ];
 
     private static string[] Details(in FlowRequest request) => request.Target.IsResource
         ? Row(request.User.Name, request.Verb, request.Path, request.Namespace, request.Target.Name,

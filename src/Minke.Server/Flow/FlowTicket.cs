@@ -43,6 +43,10 @@ internal sealed class FlowTicket(FlowSchemaMatcher schema, in FlowRequest reques
     /// <summary>How far all queues had come when it arrived, in seat-seconds.</summary>
     public double ArrivedAt { get; set; }
 
+    /// <summary>Its neighbours among those that are seated.</summary>
+    public FlowTicket? Before { get; set; }
+    public FlowTicket? After { get; set; }
+
     /// <summary>Its place while it waits.</summary>
     public LinkedListNode<FlowTicket>? Place { get; set; }
 

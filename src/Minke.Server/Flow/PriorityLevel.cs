@@ -100,6 +100,9 @@ internal sealed class PriorityLevel(string name, TimeProvider clock)
     /// <summary>Gives seats back, and to whom they fit now.</summary>
     public void Leave(FlowTicket ticket)
     {
+        // A watch says so again after every event; nobody takes a ticket back.
+        if (ticket.HasLeft)
+            return;
         lock (_lock)
         {
             var now = Now;

@@ -47,7 +47,7 @@ internal sealed partial class RequestHandler(
                 deadline = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, stopping);
             // A read is answered from memory; a write waits for its body and the disk.
             else if (timeout is not null || (target.IsResource && verb is not ("get" or "list")))
-                deadline = new CancellationTokenSource(timeout is { } asked && asked < requestTimeout ? asked : requestTimeout, clock);
+                deadline = new CancellationTokenSource(timeout ?? requestTimeout, clock);
             if (deadline is not null)
                 cancelled = deadline.Token;
 
@@ -246,13 +246,14 @@ internal sealed partial class RequestHandler(
         http.Request.QueryString.HasValue && http.Request.Query.TryGetValue(name, out var value) && value.Count > 0
         && !string.Equals(value[0], "false", StringComparison.OrdinalIgnoreCase) && value[0] != "0";
 
-    private static TimeSpan? Timeout(HttpContext http)
+    /// <summary>What the client asks for; null when that is nothing, or no less than what it has anyway.</summary>
+    private TimeSpan? Timeout(HttpContext http)
     {
         if (!http.Request.QueryString.HasValue || !http.Request.Query.TryGetValue("timeout", out var value) || value.Count == 0 || string.IsNullOrEmpty(value[0]))
             return null;
         try
         {
-            return Duration.Parse(value[0]!) is { Nanoseconds: > 0 } duration ? TimeSpan.FromTicks(duration.Nanoseconds / 100) : null;
+            return Duration.Parse(value[0]!) is { Nanoseconds: > 0 } duration && duration.ToTimeSpan() < requestTimeout ? duration.ToTimeSpan() : null;
         }
         catch (FormatException e)
         {

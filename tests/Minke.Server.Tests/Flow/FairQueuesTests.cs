@@ -158,6 +158,7 @@ public sealed class FairQueuesTests
 
             Assert.Equal(came, done + waiting.Count + seated.Count);
             Assert.Equal((waiting.Count, seated.Count), (queues.Waiting, queues.Executing));
+            Assert.Equal(seated.ToHashSet(), queues.Seated.ToHashSet());
             Assert.Equal(seated.Sum(one => one.Seats), queues.SeatsInUse);
             Assert.Equal(waiting.Sum(one => one.Seats), queues.SeatsWaiting);
             Assert.Equal(waiting.ToHashSet(), queues.Queues.SelectMany(queue => queue.Waiting).ToHashSet());

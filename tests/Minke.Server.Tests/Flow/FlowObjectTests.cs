@@ -133,7 +133,9 @@ public sealed class FlowObjectTests
         Assert.Contains(queues, row => row is ["small", _, "1", "3", "3", ..]);
         Assert.Contains(["catch-all", .. Enumerable.Repeat("<none>", 8)], queues);
         var requests = await TableAsync(flow, "dump_requests?includeRequestDetails=1");
-        var row = Assert.Single(requests, row => row[0] == "small");
+        Assert.Equal(FlowServer.Seats, requests.Count(row => row is ["small", "testers", _, "-1", "greedy", ..]));
+        Assert.Contains(requests, row => row is ["exempt", "exempt", "-1", "-1", "", ..] && row[12] == "/debug/api_priority_and_fairness/dump_requests"); // itself
+        var row = Assert.Single(requests, row => row[0] == "small" && row[3] != "-1");
         Assert.Equal(("testers", "0", "greedy", "1", "0s"), (row[1], row[3], row[4], row[6], row[8]));
         Assert.Equal(["greedy", "create", FlowServer.ConfigMaps, "default", "", "v1", "configmaps", ""], row[10..]);
 

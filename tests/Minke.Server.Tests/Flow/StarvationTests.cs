@@ -66,7 +66,7 @@ public sealed class StarvationTests
         var clock = new ManualTime(DateTimeOffset.UtcNow);
         await using var flow = await FlowServer.StartAsync(Queue, clock);
         await flow.FillAsync("greedy");
-        var waiting = flow.GetAsync("greedy");
+        var waiting = flow.GetAsync("greedy", FlowServer.ConfigMaps + "?timeout=24h");
         await flow.UntilAsync("current_inqueue_requests", 1);
         var hasty = flow.GetAsync("greedy", FlowServer.ConfigMaps + "?timeout=8s");
         await flow.UntilAsync("current_inqueue_requests", 2);
