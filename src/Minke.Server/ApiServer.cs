@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Security;
 using System.Security.Authentication;
+using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -21,6 +22,7 @@ using Minke.Server.Admission;
 using Minke.Server.Admission.Policies;
 using Minke.Server.Admission.Webhooks;
 using Minke.Server.Audit;
+using Minke.Server.Aggregation;
 using Minke.Server.Apply;
 using Minke.Server.Bootstrap;
 using Minke.Server.CustomResources;
@@ -65,6 +67,9 @@ public sealed class ApiServer : IAsyncDisposable
     private readonly PolicyStatusController _policyStatus;
     private readonly ResourceCatalog _catalog;
     private readonly ProxyHandler _proxies;
+    private readonly LocalApiServices _localApis;
+    private readonly RemoteApis _remoteApis;
+    private readonly AuthenticationConfig _authenticationConfig;
     private Task _working = Task.CompletedTask;
     private readonly AuditLog? _auditLog;
     private Task _auditing = Task.CompletedTask;
@@ -115,6 +120,9 @@ public sealed class ApiServer : IAsyncDisposable
         var reverse = new ReverseProxy(new ProxyHeaders(options.Credentials.FrontProxy));
         _proxies = new ProxyHandler(registry, connections, new ProxyPlaces(registry, ids), options.Nodes, reverse, dialer);
         var streams = new PodStreams(registry, connections, options.Nodes, new StreamingEndpoints(new(), clock));
+        _localApis = new LocalApiServices(store, catalog, ids, clock, loggers.CreateLogger<LocalApiServices>());
+        _remoteApis = new RemoteApis(store, catalog, registry, resolver, dialer, () => options.FrontProxyIdentity?.Invoke().Client, _localApis, ids, clock, loggers.CreateLogger<RemoteApis>());
+        _authenticationConfig = new AuthenticationConfig(store, catalog, options, ids, clock);
         var usage = new UsageMetrics(registry, options.Nodes);
         _auditLog = options.Audit is { } audit ? new AuditLog(audit, clock, loggers.CreateLogger<AuditLog>()) : null;
         var auditor = _auditLog is null ? null : new Auditor(AuditPolicy.Read(options.Audit!.PolicyFile), _auditLog, ids, clock);
@@ -133,8 +141,8 @@ public sealed class ApiServer : IAsyncDisposable
         checks.AddRange(options.HealthChecks);
         _handler = new RequestHandler(
             catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry), new CustomScale(registry), _proxies), new VirtualResources(registry, pods, reviews, usage),
-            new DiscoveryDocuments(catalog, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
-            new OpenApiDocuments(catalog, options.GitVersion, clock),
+            new RemoteRequests(_remoteApis, reverse, clock), new DiscoveryDocuments(catalog, _remoteApis, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
+            new OpenApiDocuments(catalog, _remoteApis, options.GitVersion, clock),
             new HealthEndpoints(checks), new StoreEndpoints(store), new ServerMetrics(store, catalog, _flow), authenticator,
             authorizer, new Impersonation(authorizer), auditor, _flow, new FlowDump(_flow, clock), options.RequestTimeout, clock,
             loggers.CreateLogger<ApiServer>(), _stopping.Token);
@@ -160,12 +168,13 @@ public sealed class ApiServer : IAsyncDisposable
             _auditing = _auditLog.RunAsync();
         // Side by side: the first requests are the administrator's, whom no role is asked about.
         var listening = _kestrel.StartAsync(new Application(_handler), cancellationToken);
-        await Task.WhenAll(_policy.CreateMissingAsync(cancellationToken), _system.CreateMissingAsync(cancellationToken));
+        await Task.WhenAll(_policy.CreateMissingAsync(cancellationToken), _system.CreateMissingAsync(cancellationToken), _localApis.CreateMissingAsync(cancellationToken));
         _flows.Load();
         await listening;
         _fetching = Task.WhenAll(_providers.Select(provider => provider.RunAsync(_stopping.Token)));
         _restoring = _policy.RestoreAsync(_stopping.Token);
-        _working = Task.WhenAll(_expiry.RunAsync(_stopping.Token), _definitions.RunAsync(_stopping.Token), _policyStatus.RunAsync(_stopping.Token), _flows.RunAsync(_stopping.Token));
+        _working = Task.WhenAll(_expiry.RunAsync(_stopping.Token), _definitions.RunAsync(_stopping.Token), _policyStatus.RunAsync(_stopping.Token), _flows.RunAsync(_stopping.Token),
+            _localApis.RunAsync(_stopping.Token), _remoteApis.RunAsync(_stopping.Token), _authenticationConfig.RunAsync(_stopping.Token));
         Endpoints = [.. _kestrel.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses
             .Select(address => IPEndPoint.Parse(new Uri(address).Authority))];
     }
@@ -187,6 +196,7 @@ public sealed class ApiServer : IAsyncDisposable
         foreach (var provider in _providers)
             provider.Dispose();
         _proxies.Dispose();
+        _remoteApis.Dispose();
         await _host.DisposeAsync();
         _flow.Dispose();
         _stopping.Dispose();
@@ -204,6 +214,7 @@ public sealed class ApiServer : IAsyncDisposable
     private static void Configure(KestrelServerOptions kestrel, ApiServerOptions options)
     {
         kestrel.AddServerHeader = false;
+        kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1; // Headers of backends come out of a proxy as they went in.
         kestrel.Limits.MaxRequestBodySize = null; // Bodies are counted as they are read; streams have no limit.
         kestrel.Limits.MaxRequestLineSize = MaxRequestLineBytes;
         kestrel.Limits.MaxRequestHeadersTotalSize = MaxHeaderBytes;

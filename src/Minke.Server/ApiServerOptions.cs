@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using Minke.Api;
 using Minke.Client.Nodes;
 using Minke.Server.Health;
+using Minke.Server.Pki;
 using Minke.Server.Services;
 
 namespace Minke.Server;
@@ -46,6 +47,9 @@ public sealed record ApiServerOptions
 
     /// <summary>Where the nodes are that logs, commands, ports and usage are asked of.</summary>
     public INodeDirectory Nodes { get; init; } = new NoNodes();
+
+    /// <summary>By what extension servers know this one; asked once they are. Null: they are shown no certificate and believe none of what it says of users.</summary>
+    public Func<FrontProxyIdentity>? FrontProxyIdentity { get; init; }
 
     /// <summary>How pods, nodes and extension servers are reached instead of over the network; a test puts its own here.</summary>
     public Func<EndPoint, CancellationToken, Task<Stream>>? Dial { get; init; }

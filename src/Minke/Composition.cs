@@ -67,6 +67,7 @@ internal sealed class Composition(TimeProvider clock) : IClusterHost
                     RequestTimeout = options.Access.RequestTimeout ?? ApiServerOptions.DefaultRequestTimeout,
                     Seats = (options.Access.MaxRequestsInFlight ?? ApiServerOptions.DefaultReads) + (options.Access.MaxMutatingRequestsInFlight ?? ApiServerOptions.DefaultWrites),
                     Nodes = nodes,
+                    FrontProxyIdentity = () => pki.FrontProxy,
                     HasGarbageCollector = true,
                 },
                 store, new IdSource(new Random()), clock, loggers));

@@ -1,4 +1,3 @@
-using Minke.Api.Apiregistration.V1;
 using Minke.Api.Apps.V1;
 using Minke.Api.Batch.V1;
 using Minke.Api.Networking.V1;
@@ -24,7 +23,6 @@ public static class KindSupport
         [ReplicaSet.KindInfo] = "no controller makes pods of it",
         [StatefulSet.KindInfo] = "no controller makes pods of it",
         [Core.V1.ReplicationController.KindInfo] = "no controller makes pods of it",
-        [APIService.KindInfo] = "requests are not passed on to other servers",
         [CSIDriver.KindInfo] = "no CSI driver is spoken to",
         [CSINode.KindInfo] = "no CSI driver is spoken to",
         [CSIStorageCapacity.KindInfo] = "no CSI driver is spoken to",

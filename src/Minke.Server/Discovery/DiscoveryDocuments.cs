@@ -6,6 +6,7 @@ using Minke.Api;
 using Minke.Api.Apidiscovery.V2;
 using Minke.Api.Meta.V1;
 using Minke.Server.Access.Credentials;
+using Minke.Server.Aggregation;
 using Minke.Server.Registry;
 using Minke.Server.Requests;
 
@@ -21,15 +22,17 @@ internal sealed class DiscoveryDocuments
     private readonly ServiceAccountTokens _tokens;
     private readonly Func<string> _address;
     private readonly string _version;
+    private readonly RemoteApis _remotes;
     private AggregatedDocuments? _aggregated;
+    private ServedGroups? _served;
 
-    public DiscoveryDocuments(ResourceCatalog catalog, ServiceAccountTokens tokens, string version, Func<string> address)
+    public DiscoveryDocuments(ResourceCatalog catalog, RemoteApis remotes, ServiceAccountTokens tokens, string version, Func<string> address)
     {
-        (_catalog, _tokens, _version, _address) = (catalog, tokens, version, address);
+        (_catalog, _remotes, _tokens, _version, _address) = (catalog, remotes, tokens, version, address);
     }
 
     /// <summary>Both aggregated documents of one catalogue, with the hash clients remember them by.</summary>
-    private sealed record AggregatedDocuments(CatalogSnapshot Catalog, byte[] Core, byte[] Groups)
+    private sealed record AggregatedDocuments(ServedGroups Served, byte[] Core, byte[] Groups)
     {
         public string CoreTag { get; } = TagOf(Core);
         public string GroupsTag { get; } = TagOf(Groups);
@@ -57,9 +60,9 @@ internal sealed class DiscoveryDocuments
                 });
                 return true;
             case ["apis"]:
-                await PlainAsync(http, new APIGroupList { Groups = Catalog.Groups.Select(Group).ToApiList() });
+                await PlainAsync(http, new APIGroupList { Groups = Groups.Groups.Select(Group).ToApiList() });
                 return true;
-            case ["apis", var group] when Catalog.Groups.Contains(group):
+            case ["apis", var group] when Groups.Groups.Contains(group):
                 await PlainAsync(http, Group(group));
                 return true;
             case ["api", var version] when Catalog.HasGroupVersion("", version):
@@ -132,15 +135,28 @@ internal sealed class DiscoveryDocuments
 
     private CatalogSnapshot Catalog => _catalog.Current;
 
+    /// <summary>Made when first asked for after a change, as the documents are.</summary>
+    private ServedGroups Groups
+    {
+        get
+        {
+            var (catalog, registrations) = (Catalog, _remotes.Current);
+            var known = Volatile.Read(ref _served);
+            if (known is null || !ReferenceEquals(known.Catalog, catalog) || !ReferenceEquals(known.Registrations, registrations))
+                Volatile.Write(ref _served, known = new(catalog, registrations));
+            return known;
+        }
+    }
+
     /// <summary>Written when first asked for after a change; those who race write it twice.</summary>
     private AggregatedDocuments Documents
     {
         get
         {
-            var catalog = Catalog;
+            var served = Groups;
             var known = Volatile.Read(ref _aggregated);
-            if (known is null || !ReferenceEquals(known.Catalog, catalog))
-                Volatile.Write(ref _aggregated, known = new(catalog, Json.Write(Aggregated(catalog, isCore: true)), Json.Write(Aggregated(catalog, isCore: false))));
+            if (known is null || !ReferenceEquals(known.Served, served))
+                Volatile.Write(ref _aggregated, known = new(served, Json.Write(Aggregated(served, isCore: true)), Json.Write(Aggregated(served, isCore: false))));
             return known;
         }
     }
@@ -159,7 +175,7 @@ internal sealed class DiscoveryDocuments
 
     private APIGroup Group(string group)
     {
-        var versions = Catalog.Versions(group).Select(version => new GroupVersionForDiscovery { GroupVersion = $"{group}/{version}", Version = version }).ToApiList();
+        var versions = Groups.Versions(group).Select(version => new GroupVersionForDiscovery { GroupVersion = $"{group}/{version}", Version = version }).ToApiList();
         return new() { Name = group, Versions = versions, PreferredVersion = versions[0] };
     }
 
@@ -202,16 +218,16 @@ internal sealed class DiscoveryDocuments
     private static ApiList<string> Verbs(Resource resource) => resource.Custom is { Definition.IsTerminating: true }
         ? ["delete", "deletecollection", "get", "list", "watch"] : resource.Kind.Verbs.ToApiList();
 
-    private static APIGroupDiscoveryList Aggregated(CatalogSnapshot catalog, bool isCore) => new()
+    private static APIGroupDiscoveryList Aggregated(ServedGroups served, bool isCore) => new()
     {
-        Items = (isCore ? [""] : catalog.Groups).Select(group => new APIGroupDiscovery
+        Items = (isCore ? [""] : served.Groups).Select(group => new APIGroupDiscovery
         {
             Metadata = new() { Name = group },
-            Versions = catalog.Versions(group).Select(version => new APIVersionDiscovery
+            Versions = served.Versions(group).Select(version => served.Registrations.Find(group, version)?.Described ?? new APIVersionDiscovery
             {
                 Version = version,
                 Freshness = "Current",
-                Resources = catalog.Of(group, version).OrderBy(resource => resource.Kind.Plural, StringComparer.Ordinal).Select(Aggregated).ToApiList(),
+                Resources = served.Catalog.Of(group, version).OrderBy(resource => resource.Kind.Plural, StringComparer.Ordinal).Select(Aggregated).ToApiList(),
             }).ToApiList(),
         }).ToApiList(),
     };
@@ -257,10 +273,10 @@ internal sealed class DiscoveryDocuments
     private List<string> Paths()
     {
         var paths = new List<string> { "/.well-known/openid-configuration", "/api", "/api/v1", "/apis" };
-        foreach (var group in Catalog.Groups.Order(StringComparer.Ordinal))
+        foreach (var group in Groups.Groups.Order(StringComparer.Ordinal))
         {
             paths.Add("/apis/" + group);
-            paths.AddRange(Catalog.Versions(group).Select(version => $"/apis/{group}/{version}"));
+            paths.AddRange(Groups.Versions(group).Select(version => $"/apis/{group}/{version}"));
         }
         paths.AddRange(["/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"]);
         return paths;

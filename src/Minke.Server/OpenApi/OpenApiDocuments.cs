@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Minke.Api.Meta.V1;
+using Minke.Server.Aggregation;
 using Minke.Server.Discovery;
 using Minke.Server.Registry;
 using Minke.Server.Requests;
@@ -24,6 +25,7 @@ internal sealed class OpenApiDocuments
     private const string Prefix = "/openapi/v3/";
 
     private readonly ResourceCatalog _catalog;
+    private readonly RemoteApis _remotes;
     private readonly string _version;
     private readonly TimeProvider _clock;
     private readonly Lock _lock = new();
@@ -41,9 +43,9 @@ internal sealed class OpenApiDocuments
         public required Lazy<OpenApiDocument> Version2Protobuf { get; set; }
     }
 
-    public OpenApiDocuments(ResourceCatalog catalog, string version, TimeProvider clock)
+    public OpenApiDocuments(ResourceCatalog catalog, RemoteApis remotes, string version, TimeProvider clock)
     {
-        (_catalog, _version, _clock) = (catalog, version, clock);
+        (_catalog, _remotes, _version, _clock) = (catalog, remotes, version, clock);
     }
 
     private DocumentSet Current()
@@ -79,7 +81,7 @@ internal sealed class OpenApiDocuments
             else
                 AddDocument(name, operations => AddGroupVersion(operations, catalog, group, groupVersion));
         }
-        set.Index = new(() => OpenApiDocument.Write(writer => WriteIndex(writer, set)));
+        set.Index = new(() => OpenApiDocument.Write(writer => WriteIndex(writer, set, [])));
         set.Version2 = new(() => OpenApiDocument.Write(writer => WriteVersion2(writer, catalog)));
         set.Version2Protobuf = new(() => OpenApiDocument.Of(SwaggerProtobuf.FromJson(set.Version2.Value.Plain())));
         return set;
@@ -97,7 +99,7 @@ internal sealed class OpenApiDocuments
         switch (path)
         {
             case "/openapi/v3" or Prefix:
-                await SendAsync(http, set.Index.Value, Json);
+                await SendAsync(http, _remotes.Current.Remotes is { Count: > 0 } remotes ? OpenApiDocument.Write(writer => WriteIndex(writer, set, remotes)) : set.Index.Value, Json);
                 return true;
             case "/openapi/v2":
                 var form = Accepted(http, Json, Protobuf2, OldProtobuf2);
@@ -190,13 +192,23 @@ internal sealed class OpenApiDocuments
             operations.Add(resource, DiscoveryDocuments.Served(resource.Kind));
     }
 
-    private static void WriteIndex(Utf8JsonWriter writer, DocumentSet set)
+    /// <summary>Documents of other servers lie where they have them: a request for one is sent on.</summary>
+    private static void WriteIndex(Utf8JsonWriter writer, DocumentSet set, IReadOnlyList<RemoteApi> remotes)
     {
-        writer.WriteStartObject("paths"u8);
+        var addresses = new SortedDictionary<string, string>(StringComparer.Ordinal);
         foreach (var (name, document) in set.Documents)
+            addresses[name] = $"{Prefix}{name}?hash={document.Value.ETag}";
+        foreach (var remote in remotes)
+        {
+            addresses.Remove(remote.Path.TrimStart('/'));
+            if (remote.OpenApi.Length > 0)
+                addresses[remote.Path.TrimStart('/')] = remote.OpenApi;
+        }
+        writer.WriteStartObject("paths"u8);
+        foreach (var (name, address) in addresses)
         {
             writer.WriteStartObject(name);
-            writer.WriteString("serverRelativeURL"u8, $"{Prefix}{name}?hash={document.Value.ETag}");
+            writer.WriteString("serverRelativeURL"u8, address);
             writer.WriteEndObject();
         }
         writer.WriteEndObject();

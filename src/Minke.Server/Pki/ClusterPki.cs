@@ -10,7 +10,7 @@ namespace Minke.Server.Pki;
 /// or when the names the server answers to have changed.
 /// </summary>
 /// <remarks>
-/// Files, all with mode 0600: <c>ca.crt ca.key</c>, <c>apiserver.crt apiserver.key</c>, <c>admin.crt admin.key</c>, <c>sa.key</c>, <c>sa-*.key</c>. All
+/// Files, all with mode 0600: <c>ca.crt ca.key</c>, <c>apiserver.crt apiserver.key</c>, <c>admin.crt admin.key</c>, <c>front-proxy-ca.crt front-proxy-ca.key</c>, <c>front-proxy-client.crt front-proxy-client.key</c>, <c>sa.key</c>, <c>sa-*.key</c>. All
 /// keys are ECDSA P-256. The authority is renewed with its old key, so what it signed stays valid.
 /// </remarks>
 public sealed class ClusterPki
@@ -29,6 +29,8 @@ public sealed class ClusterPki
     private readonly TimeProvider _clock;
     private volatile X509Certificate2 _serving;
     private volatile X509Certificate2 _admin;
+    private readonly Lock _frontProxyLock = new(); // guards _frontProxy
+    private FrontProxyIdentity? _frontProxy;
 
     private ClusterPki(string directory, ServingNames names, TimeProvider clock)
     {
@@ -36,7 +38,7 @@ public sealed class ClusterPki
         _names = names;
         _clock = clock;
         Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        Authority = OpenAuthority();
+        Authority = OpenAuthority("ca", "minke");
         _serving = OpenServing();
         _admin = OpenAdmin();
         ServiceAccountKey = OpenServiceAccountKey(Path("sa.key"));
@@ -68,6 +70,16 @@ public sealed class ClusterPki
     /// </summary>
     public IReadOnlyList<ECDsa> OlderServiceAccountKeys { get; }
 
+    /// <summary>By what extension servers know the API server; made when first asked for.</summary>
+    public FrontProxyIdentity FrontProxy
+    {
+        get
+        {
+            lock (_frontProxyLock)
+                return _frontProxy ??= OpenFrontProxy();
+        }
+    }
+
     /// <summary>A client certificate: the common name is the user, each organisation a group.</summary>
     public X509Certificate2 IssueClient(string user, IReadOnlyList<string> groups, TimeSpan lifetime)
     {
@@ -75,7 +87,7 @@ public sealed class ClusterPki
         foreach (var group in groups)
             name.AddOrganizationName(group);
         name.AddCommonName(user);
-        return Issue(name.Build(), Purpose.Client, subjectNames: null, lifetime);
+        return Issue(Authority, name.Build(), Purpose.Client, subjectNames: null, lifetime);
     }
 
     /// <summary>What somebody asked for and somebody else approved, in PEM form.</summary>
@@ -106,22 +118,32 @@ public sealed class ClusterPki
         }
     }
 
-    private X509Certificate2 OpenAuthority()
+    private X509Certificate2 OpenAuthority(string file, string name)
     {
-        if (Read("ca") is not { } old)
+        if (Read(file) is not { } old)
         {
             using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-            return Keep("ca", SelfSign(key));
+            return Keep(file, SelfSign(name, key));
         }
         if (!IsDue(old))
             return old;
-        using var same = old.GetECDsaPrivateKey() ?? throw new PkiException($"{Path("ca.key")} is not an ECDSA key; {PkiException.Remedy(_directory)}");
-        return Keep("ca", SelfSign(same));
+        using var same = old.GetECDsaPrivateKey() ?? throw new PkiException($"{Path(file + ".key")} is not an ECDSA key; {PkiException.Remedy(_directory)}");
+        return Keep(file, SelfSign(name, same));
     }
 
-    private X509Certificate2 SelfSign(ECDsa key)
+    /// <summary>Of an authority of its own: whoever has a client's certificate may not say who asks.</summary>
+    private FrontProxyIdentity OpenFrontProxy()
     {
-        var request = new CertificateRequest(new X500DistinguishedName("CN=minke"), key, HashAlgorithmName.SHA256);
+        var authority = OpenAuthority("front-proxy-ca", "minke-front-proxy");
+        var client = Read("front-proxy-client") is { } old && IsOf(authority, old) && !IsDue(old)
+            ? old
+            : Keep("front-proxy-client", Issue(authority, new X500DistinguishedName("CN=" + FrontProxyIdentity.CommonName), Purpose.Client, subjectNames: null, LeafLifetime));
+        return new(authority.ExportCertificatePem() + "\n", client);
+    }
+
+    private X509Certificate2 SelfSign(string name, ECDsa key)
+    {
+        var request = new CertificateRequest(new X500DistinguishedName("CN=" + name), key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, false, 0, critical: true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(
             X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign | X509KeyUsageFlags.DigitalSignature, critical: true));
@@ -133,13 +155,13 @@ public sealed class ClusterPki
     private X509Certificate2 OpenServing()
     {
         var names = _names.ToExtension();
-        if (Read("apiserver") is { } old && IsOurs(old) && !IsDue(old) && SubjectNames(old).SequenceEqual(names.RawData))
+        if (Read("apiserver") is { } old && IsOf(Authority, old) && !IsDue(old) && SubjectNames(old).SequenceEqual(names.RawData))
             return old;
-        return Keep("apiserver", Issue(new X500DistinguishedName("CN=kube-apiserver"), Purpose.Server, names, LeafLifetime));
+        return Keep("apiserver", Issue(Authority, new X500DistinguishedName("CN=kube-apiserver"), Purpose.Server, names, LeafLifetime));
     }
 
     private X509Certificate2 OpenAdmin() =>
-        Read("admin") is { } old && IsOurs(old) && !IsDue(old)
+        Read("admin") is { } old && IsOf(Authority, old) && !IsDue(old)
             ? old
             : Keep("admin", IssueClient("kubernetes-admin", ["system:masters"], LeafLifetime));
 
@@ -164,7 +186,7 @@ public sealed class ClusterPki
 
     private enum Purpose { Server, Client }
 
-    private X509Certificate2 Issue(X500DistinguishedName subject, Purpose purpose, X509Extension? subjectNames, TimeSpan lifetime)
+    private X509Certificate2 Issue(X509Certificate2 authority, X500DistinguishedName subject, Purpose purpose, X509Extension? subjectNames, TimeSpan lifetime)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
@@ -172,15 +194,15 @@ public sealed class ClusterPki
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension(
             [new Oid(purpose == Purpose.Server ? "1.3.6.1.5.5.7.3.1" : "1.3.6.1.5.5.7.3.2")], critical: false));
-        request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(Authority, true, false));
+        request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(authority, true, false));
         if (subjectNames is not null)
             request.CertificateExtensions.Add(subjectNames);
 
         var serial = RandomNumberGenerator.GetBytes(16);
         serial[0] = (byte)(serial[0] & 0x7F | 0x40); // positive, and of fixed length
         var now = _clock.GetUtcNow();
-        var end = now + lifetime < Authority.NotAfter ? now + lifetime : Authority.NotAfter;
-        using var certificate = request.Create(Authority, now - ClockSkew, end, serial);
+        var end = now + lifetime < authority.NotAfter ? now + lifetime : authority.NotAfter;
+        using var certificate = request.Create(authority, now - ClockSkew, end, serial);
         return certificate.CopyWithPrivateKey(key);
     }
 
@@ -188,9 +210,9 @@ public sealed class ClusterPki
         certificate.NotAfter.ToUniversalTime() - _clock.GetUtcNow().UtcDateTime < RenewBefore;
 
     /// <summary>Signed by the authority that is here, not by one somebody has removed since.</summary>
-    private bool IsOurs(X509Certificate2 certificate) =>
+    private static bool IsOf(X509Certificate2 authority, X509Certificate2 certificate) =>
         certificate.Extensions.OfType<X509AuthorityKeyIdentifierExtension>().FirstOrDefault()?.KeyIdentifier is { } issuer
-        && Authority.Extensions.OfType<X509SubjectKeyIdentifierExtension>().FirstOrDefault() is { } ours
+        && authority.Extensions.OfType<X509SubjectKeyIdentifierExtension>().FirstOrDefault() is { } ours
         && issuer.Span.SequenceEqual(ours.SubjectKeyIdentifierBytes.Span);
 
     private static ReadOnlySpan<byte> SubjectNames(X509Certificate2 certificate) =>

@@ -81,8 +81,8 @@ internal sealed class ReverseProxy(ProxyHeaders headers)
         var address = $"{backend.Scheme}://{backend.Authority}{(path.StartsWith('/') ? "" : "/")}{GoPath.Escape(path)}{backend.Query}";
         var request = new HttpRequestMessage(new HttpMethod(http.Request.Method), new Uri(address, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }))
         {
-            Version = isUpgrade ? HttpVersion.Version11 : HttpVersion.Version20,
-            VersionPolicy = isUpgrade ? HttpVersionPolicy.RequestVersionExact : HttpVersionPolicy.RequestVersionOrLower,
+            Version = isUpgrade || backend.IsPartOfApi ? HttpVersion.Version11 : HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
         };
         if (!isUpgrade && http.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true })
             request.Content = new ForwardedBody(http.Request.Body, http.Request.ContentLength);

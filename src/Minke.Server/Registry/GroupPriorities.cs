@@ -9,6 +9,9 @@ internal static class GroupPriorities
     /// <summary>Of the groups of custom resources.</summary>
     public const int Custom = 1000;
 
+    private const int Core = 18000;
+    private const int CustomVersion = 100;
+
     private static readonly Dictionary<string, int> BuiltIn = new(StringComparer.Ordinal)
     {
         // Beside core, though told before everybody.
@@ -35,5 +38,17 @@ internal static class GroupPriorities
         ["metrics.k8s.io"] = 100,
     };
 
-    public static int Of(string group) => BuiltIn.GetValueOrDefault(group, Custom);
+    public static int Of(string group) => group.Length == 0 ? Core : BuiltIn.GetValueOrDefault(group, Custom);
+
+    /// <summary>Among those of its group: upstream's <c>versionPriority</c>. Those of custom kinds go by their names alone.</summary>
+    public static int OfVersion(string group, string version, bool isCustom) => (group, version) switch
+    {
+        _ when isCustom => CustomVersion,
+        ("", _) => 1,
+        ("autoscaling", "v2") => 30,
+        ("flowcontrol.apiserver.k8s.io", "v1") => 21,
+        ("metrics.k8s.io", _) => 100,
+        (_, "v1") => 15,
+        _ => 9,
+    };
 }

@@ -5,11 +5,13 @@ using Minke.Api;
 using Minke.Api.Meta.V1;
 using Minke.Server.Access;
 using Minke.Server.Access.Credentials;
+using Minke.Server.Aggregation;
 using Minke.Server.Audit;
 using Minke.Server.Discovery;
 using Minke.Server.Flow;
 using Minke.Server.Health;
 using Minke.Server.OpenApi;
+using Minke.Server.Proxying;
 using Minke.Server.Registry;
 using Minke.Server.Subresources;
 using Minke.Server.Tables;
@@ -22,7 +24,7 @@ namespace Minke.Server.Requests;
 /// Status here and nowhere else.
 /// </summary>
 internal sealed partial class RequestHandler(
-    ResourceCatalog catalog, ResourceHandler resources, SubresourceHandler subresources, VirtualResources virtuals, DiscoveryDocuments discovery,
+    ResourceCatalog catalog, ResourceHandler resources, SubresourceHandler subresources, VirtualResources virtuals, RemoteRequests remotes, DiscoveryDocuments discovery,
     OpenApiDocuments openApi, HealthEndpoints health, StoreEndpoints upkeep, ServerMetrics metrics, Authenticator authenticator,
     Authorizer authorizer, Impersonation impersonation, Auditor? auditor, FlowControl flow, FlowDump flowDump, TimeSpan requestTimeout, TimeProvider clock, ILogger logger,
     CancellationToken stopping)
@@ -40,13 +42,14 @@ internal sealed partial class RequestHandler(
         FlowTicket? ticket = null;
         try
         {
-            var isLongRunning = IsLongRunning(http, verb, target);
+            var remote = target.IsResource ? remotes.Find(target.Group, target.Version) : null;
+            var isLongRunning = IsLongRunning(http, verb, target) || (remote is not null && ProxyHeaders.AsksForUpgrade(http.Request));
             var timeout = isLongRunning ? null : Timeout(http);
             var cancelled = http.RequestAborted;
             if (isLongRunning)
                 deadline = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, stopping);
-            // A read is answered from memory; a write waits for its body and the disk.
-            else if (timeout is not null || (target.IsResource && verb is not ("get" or "list")))
+            // A read is answered from memory; a write waits for its body and the disk, and another server for whatever it likes.
+            else if (timeout is not null || (target.IsResource && (remote is not null || verb is not ("get" or "list"))))
                 deadline = new CancellationTokenSource(timeout ?? requestTimeout, clock);
             if (deadline is not null)
                 cancelled = deadline.Token;
@@ -149,6 +152,12 @@ internal sealed partial class RequestHandler(
     private async ValueTask HandleResourceAsync(HttpContext http, UserInfo user, RequestTarget target, string verb, FlowTicket? ticket, CancellationToken cancelled)
     {
         Authorize(http, QueryOf(http, user, target, verb));
+        if (remotes.Find(target.Group, target.Version) is { } remote)
+        {
+            ticket?.Leave(); // Of a watch: it is somebody else's work from here.
+            await remotes.ForwardAsync(http, user, remote, cancelled);
+            return;
+        }
         if (catalog.Find(target.Group, target.Version, target.Plural) is not { } resource)
             throw StatusException.NoResource();
         if (verb.Length == 0 && target.Subresource != "proxy")
@@ -207,6 +216,11 @@ internal sealed partial class RequestHandler(
         Authorize(http, AccessQuery.OfPath(user, http.Request.Method.ToLowerInvariant(), path));
         if (await upkeep.TryHandleAsync(http, path, cancelled))
             return;
+        if (remotes.Find(path) is { } remote)
+        {
+            await remotes.ForwardAsync(http, user, remote, cancelled);
+            return;
+        }
         if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
             throw MethodNotAllowed();
         if (await health.TryHandleAsync(http, path) || await discovery.TryHandleAsync(http, path) || await openApi.TryHandleAsync(http, path)

@@ -48,6 +48,7 @@ internal sealed class TestServer : IAsyncDisposable
             Certificate = () => pki.Serving,
             ClientAuthority = pki.Authority,
             ServiceAccountKey = pki.ServiceAccountKey,
+            FrontProxyIdentity = () => pki.FrontProxy,
         };
         options = change?.Invoke(options) ?? options;
         var server = new ApiServer(options, state, new IdSource(new Random(1)), clock ?? TimeProvider.System, NullLoggerFactory.Instance);
@@ -71,6 +72,19 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>Reads until it is so.</summary>
     public async Task<JsonNode> UntilAsync(string path, Predicate<JsonNode> isSo) =>
         (await UntilReplyAsync(path, reply => reply.Code == 200 && isSo(reply.Json))).Json;
+
+    /// <summary>Asks until the answer is so: for what follows the store by itself, and no event tells of.</summary>
+    public async Task<Reply> AskUntilAsync(string path, Predicate<Reply> isSo)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        deadline.CancelAfter(TimeSpan.FromSeconds(60));
+        while (true)
+        {
+            if (await GetAsync(path) is { } reply && isSo(reply))
+                return reply;
+            deadline.Token.ThrowIfCancellationRequested();
+        }
+    }
 
     public Task UntilGoneAsync(string path) => UntilReplyAsync(path, reply => reply.Code == 404);
 

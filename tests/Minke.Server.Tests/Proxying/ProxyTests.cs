@@ -93,7 +93,7 @@ public sealed class ProxyTests : IAsyncLifetime
         IHeaderDictionary? seen = null;
         _answer = http =>
         {
-            seen = new HeaderDictionary(http.Request.Headers.ToDictionary(one => one.Key, one => one.Value));
+            seen = new HeaderDictionary(http.Request.Headers.ToDictionary(one => one.Key, one => one.Value, StringComparer.OrdinalIgnoreCase));
             return Task.CompletedTask;
         };
         using var request = new HttpRequestMessage(HttpMethod.Get, Pod + "/a/") { Version = HttpVersion.Version20 };
