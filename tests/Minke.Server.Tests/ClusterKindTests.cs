@@ -21,6 +21,15 @@ public sealed class ClusterKindTests(KubectlServer kubectl) : IClassFixture<Kube
     }
 
     [Fact]
+    public async Task An_address_of_a_node_stands_once()
+    {
+        (await kubectl.Server.PostAsync("/api/v1/nodes", """{"metadata":{"name":"twice"}}""")).Expect(201);
+        var refused = await kubectl.Server.PatchAsync("/api/v1/nodes/twice/status",
+            """{"status":{"addresses":[{"type":"Hostname","address":"a"},{"type":"InternalIP","address":"a"},{"type":"Hostname","address":"a"}]}}""");
+        Assert.Equal("Node \"twice\" is invalid: status.addresses[2]: Duplicate value: core.NodeAddress{Type:\"Hostname\", Address:\"a\"}", refused.Expect(422).Message);
+    }
+
+    [Fact]
     public async Task A_cluster_begins_with_its_priority_classes_and_flows()
     {
         var classes = await kubectl.RunAsync("get priorityclasses --no-headers -o custom-columns=N:.metadata.name,V:.value,P:.preemptionPolicy,G:.metadata.generation");

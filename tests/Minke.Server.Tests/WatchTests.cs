@@ -1,4 +1,7 @@
+using System.Net;
+using System.Net.WebSockets;
 using System.Text;
+using System.Text.Json.Nodes;
 using Minke.Client;
 using Minke.Api.Core.V1;
 
@@ -83,6 +86,29 @@ public sealed class WatchTests
         // What client-go puts the objects into, when a list is streamed.
         static string Blueprint(Watch watch) => Encoding.UTF8.GetString(Convert.FromBase64String(
             watch.Last["metadata"]!["annotations"]!["kubernetes.io/initial-events-list-blueprint"]!.GetValue<string>()));
+    }
+
+    [Fact]
+    public async Task A_watch_over_a_websocket_has_a_message_for_each_change()
+    {
+        await using var server = await TestServer.StartAsync();
+        (await server.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}""")).Expect(201);
+        using var http = server.ClientOf(server.Pki.Admin, HttpVersion.Version11);
+        using var socket = new ClientWebSocket();
+        await socket.ConnectAsync(new($"wss://{server.Endpoint}{ConfigMaps}?watch=1"), http, TestServer.Cancelled);
+        Assert.Equal("ADDED a", await NextAsync());
+        (await server.DeleteAsync(ConfigMaps + "/a")).Expect(200);
+        Assert.Equal("DELETED a", await NextAsync());
+        await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, TestServer.Cancelled);
+
+        async Task<string> NextAsync()
+        {
+            var buffer = new byte[16 * 1024];
+            var received = await socket.ReceiveAsync(buffer.AsMemory(), TestServer.Cancelled);
+            Assert.Equal((WebSocketMessageType.Text, true), (received.MessageType, received.EndOfMessage));
+            var change = JsonNode.Parse(buffer.AsSpan(0, received.Count))!;
+            return $"{change["type"]} {change["object"]!["metadata"]!["name"]}";
+        }
     }
 
     [Fact]

@@ -58,7 +58,7 @@ internal sealed class NodeKind : KindBehavior<NodeObject>
         for (var i = 0; i < node.Status.Addresses.Count; i++)
         {
             var address = node.Status.Addresses[i];
-            if (node.Status.Addresses.Take(i).Contains(address))
+            if (node.Status.Addresses.Take(i).Any(other => Json.Same(other, address)))
                 errors.Duplicate(new FieldPath("status.addresses").Index(i), new GoText($"core.NodeAddress{{Type:{FieldErrors.Quote(address.Type)}, Address:{FieldErrors.Quote(address.Address)}}}"));
         }
         if (!old.Spec.PodCIDRs.IsEmpty && !old.Spec.PodCIDRs.SequenceEqual(node.Spec.PodCIDRs))

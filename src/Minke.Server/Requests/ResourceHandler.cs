@@ -1,4 +1,3 @@
-using Microsoft.AspNetCore.Http.Features;
 using Minke.Api;
 using Minke.Api.Meta.V1;
 using Minke.Server.Audit;
@@ -9,9 +8,6 @@ namespace Minke.Server.Requests;
 /// <summary>The verbs on stored resources.</summary>
 internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource ids)
 {
-    // Upstream's --min-request-timeout: a watch without one lasts between this and twice this.
-    private static readonly TimeSpan MinWatch = TimeSpan.FromMinutes(30);
-
     public async ValueTask GetAsync(ApiRequest request)
     {
         var options = QueryValues.Read(request.Http, GetOptions.FromQuery);
@@ -24,58 +20,6 @@ internal sealed partial class ResourceHandler(ObjectRegistry registry, IdSource 
     {
         var query = ListQuery.From(QueryValues.Read(request.Http, ListOptions.FromQuery), request.Resource.Kind);
         await Responses.ListAsync(request, await registry.ListAsync(request.Resource, request.Namespace, query, request.Cancelled));
-    }
-
-    public async ValueTask WatchAsync(ApiRequest request)
-    {
-        var options = QueryValues.Read(request.Http, ListOptions.FromQuery) with { Watch = true };
-        var query = ListQuery.From(options, request.Resource.Kind, request.Name);
-        var timeout = options.TimeoutSeconds is { } seconds and > 0
-            ? TimeSpan.FromSeconds(seconds)
-            : MinWatch + (MinWatch * ids.NewFraction());
-
-        var response = Responses.Start(request.Http, 200, request.Media.WatchContentType);
-        request.Http.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
-        var output = response.BodyWriter;
-        var writer = new WatchWriter(request, output);
-        var isStarted = false;
-        try
-        {
-            await using var batches = registry.WatchAsync(request.Resource, request.Namespace, query, timeout, request.Cancelled)
-                .GetAsyncEnumerator(request.Cancelled);
-            while (true)
-            {
-                var next = batches.MoveNextAsync();
-                if (!next.IsCompleted)
-                {
-                    if (!isStarted)
-                    {
-                        // The client learns at once that its watch stands.
-                        await response.StartAsync(request.Cancelled);
-                        await output.FlushAsync(request.Cancelled);
-                    }
-                    request.Ticket?.Leave(); // What there was to begin with is sent.
-                }
-                isStarted = true;
-                if (!await next)
-                    return;
-                foreach (var notice in batches.Current)
-                {
-                    writer.Write(notice);
-                    // A long beginning goes out as it is written, and no faster than it is read.
-                    if (output.UnflushedBytes > Responses.FlushEvery && (await output.FlushAsync(request.Cancelled)).IsCompleted)
-                        return;
-                }
-                var flushed = await output.FlushAsync(request.Cancelled);
-                if (flushed.IsCompleted)
-                    return;
-            }
-        }
-        catch (StatusException e)
-        {
-            writer.WriteError(e.Status);
-            await output.FlushAsync(request.Cancelled);
-        }
     }
 
     public async ValueTask CreateAsync(ApiRequest request)

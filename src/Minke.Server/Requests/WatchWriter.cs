@@ -12,6 +12,9 @@ namespace Minke.Server.Requests;
 /// <summary>Frames of a watch: a line of JSON each, or a length and a protobuf message.</summary>
 internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output)
 {
+    /// <summary>What goes before a protobuf message on a stream.</summary>
+    public const int LengthBytes = 4;
+
     private const string InitialEventsEnd = "k8s.io/initial-events-end";
 
     /// <summary>Beside it: an empty list in the client's own form, which its library puts the objects into.</summary>
@@ -115,9 +118,9 @@ internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output
         message.Bytes(1, envelope);
         message.EndMessage(2, mark);
         message.Bytes(1, type);
-        var frame = output.GetSpan(message.Length + 4);
+        var frame = output.GetSpan(message.Length + LengthBytes);
         BinaryPrimitives.WriteInt32BigEndian(frame, message.Length);
-        message.Written.CopyTo(frame[4..]);
-        output.Advance(message.Length + 4);
+        message.Written.CopyTo(frame[LengthBytes..]);
+        output.Advance(message.Length + LengthBytes);
     }
 }

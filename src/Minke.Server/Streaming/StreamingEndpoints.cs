@@ -33,6 +33,7 @@ public sealed class StreamingEndpoints(StreamingOptions options, TimeProvider ti
     private static readonly string[] CommandSpdyProtocols = ["v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io"];
     private static readonly string[] ForwardWebSocketProtocols = [TunnelProtocol, "v4.channel.k8s.io", "v4.base64.channel.k8s.io"];
     private static readonly string[] ForwardSpdyProtocols = ["portforward.k8s.io"];
+    private static readonly string[] LogWebSocketProtocols = ["binary.k8s.io", "base64.binary.k8s.io"];
 
     /// <summary>Runs a command in a container.</summary>
     /// <param name="http">The request; its method and path do not matter.</param>
@@ -77,14 +78,20 @@ public sealed class StreamingEndpoints(StreamingOptions options, TimeProvider ti
             await ForwardSession.RunAsync(transport, relay, options, time, http.RequestAborted).ConfigureAwait(false);
     }
 
-    /// <summary>Sends a log as it is written. A client that disappears cancels the reading.</summary>
+    /// <summary>Sends a log as it is written, in messages when the client comes with a WebSocket. A client that disappears cancels the reading.</summary>
     /// <exception cref="StatusException">What <paramref name="open"/> threw; nothing has been answered then.</exception>
-    public static async Task LogsAsync(HttpContext http, Func<CancellationToken, Task<Stream>> open)
+    public async Task LogsAsync(HttpContext http, Func<CancellationToken, Task<Stream>> open)
     {
         var cancellationToken = http.RequestAborted;
+        var upgrade = MessageSocket.IsAsked(http) ? UpgradeRequest.Read(http, LogWebSocketProtocols, []) : null;
         var log = await open(cancellationToken).ConfigureAwait(false);
         await using (log.ConfigureAwait(false))
         {
+            if (upgrade is not null)
+            {
+                await SendLogAsync(log, upgrade, cancellationToken).ConfigureAwait(false);
+                return;
+            }
             UpgradeRequest.Unhurried(http);
             http.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
             http.Response.StatusCode = StatusCodes.Status200OK;
@@ -109,6 +116,31 @@ public sealed class StreamingEndpoints(StreamingOptions options, TimeProvider ti
             {
                 // Half a log must not look like a whole one.
                 http.Abort();
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+    }
+
+    private async Task SendLogAsync(Stream log, UpgradeRequest upgrade, CancellationToken aborted)
+    {
+        var socket = await MessageSocket.OpenAsync(upgrade, isText: false, options, time, aborted).ConfigureAwait(false);
+        await using (socket.ConfigureAwait(false))
+        {
+            var buffer = ArrayPool<byte>.Shared.Rent(LogBufferBytes);
+            try
+            {
+                // As upstream, the first message is empty: a follower of a silent container should know that it follows.
+                await socket.SendAsync(default, socket.Gone).ConfigureAwait(false);
+                while (await log.ReadAsync(buffer, socket.Gone).ConfigureAwait(false) is > 0 and var read)
+                    await socket.SendAsync(buffer.AsMemory(0, read), socket.Gone).ConfigureAwait(false);
+                await socket.CloseAsync().ConfigureAwait(false);
+            }
+            catch (Exception error) when (MessageSocket.IsHangUp(error) || error is StatusException)
+            {
+                // Nobody listens any more, or half a log must not look like a whole one: no farewell.
             }
             finally
             {

@@ -37,7 +37,7 @@ internal sealed class PodStreams(ObjectRegistry registry, ConnectAdmission admis
             LimitBytes = options.LimitBytes,
         };
         var node = NodeOf(pod);
-        await StreamingEndpoints.LogsAsync(request.Http, cancellationToken => node.LogsAsync(Reference(pod), log, cancellationToken));
+        await streaming.LogsAsync(request.Http, cancellationToken => node.LogsAsync(Reference(pod), log, cancellationToken));
     }
 
     public async ValueTask ExecAsync(ApiRequest request)

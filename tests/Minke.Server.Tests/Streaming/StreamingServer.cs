@@ -108,7 +108,7 @@ internal sealed class StreamingServer : IAsyncDisposable
                 Upgrades.Enqueue(upgrade);
                 return endpoints.PortForwardAsync(http, pod, ConnectAsync);
             case "/api/v1/namespaces/default/pods/web/log":
-                return StreamingEndpoints.LogsAsync(http, OnLogs!);
+                return endpoints.LogsAsync(http, OnLogs!);
             default:
                 http.Response.StatusCode = 404;
                 return Task.CompletedTask;

@@ -59,6 +59,30 @@ public sealed class WebSocketTests
         Assert.Equal((0, "hello"), await ReadAsync(client, protocol));
     }
 
+    [Theory, InlineData("binary.k8s.io"), InlineData("base64.binary.k8s.io"), InlineData(null)]
+    public async Task A_log_comes_in_messages_of_which_the_first_is_empty(string? protocol)
+    {
+        await using var server = await StreamingServer.StartAsync();
+        server.OnLogs = _ => Task.FromResult<Stream>(new MemoryStream("container is alive\n"u8.ToArray()));
+        using var client = await ConnectAsync(server, "log", protocol);
+        var isBase64 = protocol?.StartsWith("base64", StringComparison.Ordinal) == true;
+        Assert.Equal("", await NextAsync());
+        Assert.Equal(isBase64 ? Convert.ToBase64String("container is alive\n"u8) : "container is alive\n", await NextAsync());
+        Assert.Null(await NextAsync());
+        Assert.Equal(WebSocketCloseStatus.NormalClosure, client.CloseStatus);
+
+        async Task<string?> NextAsync()
+        {
+            using var deadline = new CancellationTokenSource(Patience);
+            var buffer = new byte[1024];
+            var received = await client.ReceiveAsync(buffer.AsMemory(), deadline.Token);
+            if (received.MessageType == WebSocketMessageType.Close)
+                return null;
+            Assert.Equal((isBase64 ? WebSocketMessageType.Text : WebSocketMessageType.Binary, true), (received.MessageType, received.EndOfMessage));
+            return Encoding.UTF8.GetString(buffer, 0, received.Count);
+        }
+    }
+
     [Fact]
     public async Task An_unknown_protocol_and_a_request_without_upgrade_are_refused()
     {
