@@ -56,6 +56,16 @@ internal sealed class MessageSocket : UpgradedConnection
     public override async ValueTask DisposeAsync()
     {
         await _gone.CancelAsync().ConfigureAwait(false);
+        try
+        {
+            // Who says goodbye is answered.
+            if (_socket.State == WebSocketState.CloseReceived)
+                await CloseAsync().ConfigureAwait(false);
+        }
+        catch (Exception error) when (IsHangUp(error))
+        {
+            // It did not wait for it.
+        }
         _socket.Abort();
         await _receiving.ConfigureAwait(false);
         _socket.Dispose();
