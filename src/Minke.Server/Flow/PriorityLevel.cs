@@ -87,14 +87,17 @@ internal sealed class PriorityLevel(string name, TimeProvider clock)
     /// <param name="gone">Cancelled when nobody waits for its answer any more.</param>
     public ValueTask<FlowOutcome> EnterAsync(FlowTicket ticket, TimeSpan patience, CancellationToken gone)
     {
+        ITimer timer;
         lock (_lock)
         {
             var outcome = Arrive(ticket);
             if (outcome != FlowOutcome.Queued)
                 return new(outcome);
             ticket.Decision = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            // Who is seen to wait has his deadline already.
+            timer = clock.CreateTimer(static ticket => Withdraw((FlowTicket)ticket!, FlowOutcome.TimedOut), ticket, patience, Timeout.InfiniteTimeSpan);
         }
-        return new(WaitAsync(ticket, patience, gone));
+        return new(WaitAsync(ticket, timer, gone));
     }
 
     /// <summary>Gives seats back, and to whom they fit now.</summary>
@@ -143,9 +146,9 @@ internal sealed class PriorityLevel(string name, TimeProvider clock)
         return ticket.Outcome;
     }
 
-    private async Task<FlowOutcome> WaitAsync(FlowTicket ticket, TimeSpan patience, CancellationToken gone)
+    private static async Task<FlowOutcome> WaitAsync(FlowTicket ticket, ITimer timer, CancellationToken gone)
     {
-        await using var timer = clock.CreateTimer(static ticket => Withdraw((FlowTicket)ticket!, FlowOutcome.TimedOut), ticket, patience, Timeout.InfiniteTimeSpan);
+        await using var patience = timer;
         using var leaving = gone.UnsafeRegister(static ticket => Withdraw((FlowTicket)ticket!, FlowOutcome.Cancelled), ticket);
         return await ticket.Decision!.Task;
     }

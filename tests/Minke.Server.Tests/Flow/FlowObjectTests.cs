@@ -76,6 +76,23 @@ public sealed class FlowObjectTests
     }
 
     [Fact]
+    public async Task Nothing_is_written_while_all_is_as_it_should_be()
+    {
+        await using var server = await TestServer.StartAsync();
+        string[] before = [.. await VersionsAsync(server, Levels), .. await VersionsAsync(server, Schemas)];
+        Assert.Equal(8 + 13, before.Length);
+        await using var another = await server.StartAnotherAsync();
+        (await another.PostAsync(Levels, """{"metadata":{"name":"mine"},"spec":{"type":"Limited","limited":{"limitResponse":{"type":"Reject"}}}}""")).Expect(201);
+        (await another.DeleteAsync(Schemas + "/probes")).Expect(200);
+        await server.UntilAsync(Schemas + "/probes", schema => schema["status"]?["conditions"] is not null); // they have looked at everything
+        string[] after = [.. await VersionsAsync(server, Levels), .. await VersionsAsync(server, Schemas)];
+        Assert.Equal(before.Where(one => !one.StartsWith("probes ", StringComparison.Ordinal)), after.Where(one => !one.StartsWith("probes ", StringComparison.Ordinal) && !one.StartsWith("mine ", StringComparison.Ordinal)));
+
+        static async Task<IEnumerable<string>> VersionsAsync(TestServer server, string path) =>
+            (await server.GetAsync(path)).Json["items"]!.AsArray().Select(item => $"{item!["metadata"]!["name"]} {item["metadata"]!["resourceVersion"]}");
+    }
+
+    [Fact]
     public async Task What_an_older_server_left_behind_goes()
     {
         await using var server = await TestServer.StartAsync();
