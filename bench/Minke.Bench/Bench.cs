@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using Minke.Bench.Api;
 
 namespace Minke.Bench;
 
@@ -59,9 +60,22 @@ internal sealed class Bench(string binary, string image, string outside, Report 
             var runs = new PodRuns(cluster.Http, watch);
             await OneByOneAsync(cluster, runs);
             await AtOnceAsync(cluster, runs);
-            report.Figure("durable creates, 64 clients", Report.Text($"{await Throughput.CreatesAsync(cluster.Http, _load):0}/s"), "8 000/s", "ConfigMaps over TLS; the clients share the machine");
-            report.Figure("reads, 64 clients", Report.Text($"{await Throughput.ReadsAsync(cluster.Http, _load):0}/s"), "20 000/s", "GET over TLS; the clients share the machine");
         });
+    }
+
+    /// <summary>The API alone: no pod of it runs.</summary>
+    public async Task ApiAsync(Task interrupted)
+    {
+        foreach (var run in (Func<ApiRuns, Task>[])[runs => runs.RequestsAsync(), runs => runs.WatchesAsync(), runs => runs.PodsAsync(), runs => runs.StartAsync()])
+        {
+            await using var cluster = new Cluster(binary, image);
+            cluster.Start();
+            await Until(interrupted, async () =>
+            {
+                await cluster.WaitRunningAsync();
+                await run(new ApiRuns(cluster, report, _load, isQuick));
+            });
+        }
     }
 
     public async Task OthersAsync(Task interrupted)

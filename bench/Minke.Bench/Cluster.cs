@@ -35,6 +35,18 @@ internal sealed class Cluster(string binary, string image) : IAsyncDisposable
         return began;
     }
 
+    /// <summary>Until it has said where it answers, which is a moment later: only then can anybody be its administrator, or end it.</summary>
+    public async Task WaitRunningAsync()
+    {
+        var began = await WaitReadyAsync();
+        while (!File.Exists(Path.Combine(_data, "cluster.json")))
+        {
+            if (Stopwatch.GetElapsedTime(began) > StartLimit)
+                throw new InvalidOperationException($"cluster.json was not there within {StartLimit.TotalSeconds} s");
+            await Task.Delay(5);
+        }
+    }
+
     /// <summary>Asks <c>/readyz</c> every millisecond, as somebody who has no certificate yet.</summary>
     public async Task<long> WaitReadyAsync()
     {
@@ -60,6 +72,9 @@ internal sealed class Cluster(string binary, string image) : IAsyncDisposable
         }
         throw new InvalidOperationException($"/readyz was not ok within {StartLimit.TotalSeconds} s");
     }
+
+    /// <summary>Minke itself.</summary>
+    public OwnProcess Server => OwnProcess.TryRead(_up!.Id) ?? throw new InvalidOperationException("minke up has ended");
 
     /// <summary>
     /// Processes of the cluster that are not a pod's own: Minke, and the monitor (and PID-namespace init, where asked for) of each container.
@@ -114,26 +129,26 @@ internal sealed class Cluster(string binary, string image) : IAsyncDisposable
         }
     }
 
-    private HttpClient CreateClient()
+    /// <summary>How to speak with it as the administrator, whose certificates the kubeconfig has.</summary>
+    public SslClientAuthenticationOptions Tls()
     {
         var kubeconfig = File.ReadAllLines(Path.Combine(_data, "kubeconfig"));
         string Pem(string field) => Encoding.ASCII.GetString(Convert.FromBase64String(
             kubeconfig.Select(line => line.Trim()).First(line => line.StartsWith(field + ":", StringComparison.Ordinal)).Split(':')[1].Trim()));
 
-        return new(new SocketsHttpHandler
+        return new()
         {
-            UseProxy = false,
-            SslOptions = new SslClientAuthenticationOptions
+            TargetHost = "127.0.0.1",
+            ClientCertificates = [X509Certificate2.CreateFromPem(Pem("client-certificate-data"), Pem("client-key-data"))],
+            CertificateChainPolicy = new()
             {
-                ClientCertificates = [X509Certificate2.CreateFromPem(Pem("client-certificate-data"), Pem("client-key-data"))],
-                CertificateChainPolicy = new()
-                {
-                    TrustMode = X509ChainTrustMode.CustomRootTrust,
-                    CustomTrustStore = { X509Certificate2.CreateFromPem(Pem("certificate-authority-data")) },
-                    RevocationMode = X509RevocationMode.NoCheck,
-                },
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                CustomTrustStore = { X509Certificate2.CreateFromPem(Pem("certificate-authority-data")) },
+                RevocationMode = X509RevocationMode.NoCheck,
             },
-        })
-        { BaseAddress = new(Address), Timeout = Timeout.InfiniteTimeSpan };
+        };
     }
+
+    private HttpClient CreateClient() =>
+        new(new SocketsHttpHandler { UseProxy = false, SslOptions = Tls() }) { BaseAddress = new(Address), Timeout = Timeout.InfiniteTimeSpan };
 }

@@ -27,6 +27,19 @@ internal sealed record OwnProcess(int Pid, string CommandLine)
         File.ReadLines($"/proc/{Pid}/smaps_rollup").First(line => line.StartsWith("Pss:", StringComparison.Ordinal))[4..].Replace("kB", "", StringComparison.Ordinal),
         CultureInfo.InvariantCulture) * 1024;
 
+    /// <summary>The most memory it has had in use at once since <see cref="ForgetPeak"/>, in bytes.</summary>
+    public long PeakBytes() => Status("VmHWM:");
+
+    /// <summary>What of it is in memory now, in bytes.</summary>
+    public long ResidentBytes() => Status("VmRSS:");
+
+    /// <summary>See proc_pid_clear_refs(5).</summary>
+    public void ForgetPeak() => File.WriteAllText($"/proc/{Pid}/clear_refs", "5");
+
+    private long Status(string field) => long.Parse(
+        File.ReadLines($"/proc/{Pid}/status").First(line => line.StartsWith(field, StringComparison.Ordinal))[field.Length..].Replace("kB", "", StringComparison.Ordinal),
+        CultureInfo.InvariantCulture) * 1024;
+
     /// <summary>Processor time it has used so far, of all its threads, ended ones too.</summary>
     public TimeSpan Cpu()
     {

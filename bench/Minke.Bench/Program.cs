@@ -7,7 +7,7 @@ using Minke.Bench;
 string Option(string name) => args.SkipWhile(argument => argument != name).Skip(1).FirstOrDefault() ?? throw new ArgumentException(name + " is missing");
 if (args.FirstOrDefault(argument => argument is "--help" or "-h") is not null)
 {
-    Console.WriteLine("Usage: sudo bench/run [--quick] [--only starting|pods|others]");
+    Console.WriteLine("Usage: sudo bench/run [--quick] [--only starting|pods|api|others]");
     return 0;
 }
 
@@ -31,6 +31,7 @@ var sections = new (string Name, Func<Task> Run)[]
 {
     ("starting", () => bench.StartAsync(interrupted.Task)),
     ("pods", () => bench.PodsAsync(interrupted.Task)),
+    ("api", () => bench.ApiAsync(interrupted.Task)),
     ("others", () => bench.OthersAsync(interrupted.Task)),
 };
 var failed = false;
