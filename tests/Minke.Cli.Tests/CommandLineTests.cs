@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Minke.Cli.Clusters;
 
 namespace Minke.Cli.Tests;
@@ -117,6 +118,28 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal(0, await Run(host, "down", "--data-dir", _directory));
         Assert.Equal([_directory], host.Removed);
         Assert.Null(data.ReadRecord());
+    }
+
+    [Fact]
+    public async Task Down_ends_a_cluster_that_was_just_starting()
+    {
+        var data = new DataDirectory(_directory);
+        var starting = ClusterLock.TryTake(data)!;
+        var down = Run("down", "--keep", "--data-dir", _directory);
+        using var process = Process.Start("sleep", "60");
+        data.WriteRecord(new ClusterRecord
+        {
+            Pid = process.Id,
+            ProcessStart = ClusterRecord.StartOf(process.Id)!.Value,
+            Version = "0",
+            Server = new Uri("https://127.0.0.1:6443"),
+            NodeName = "n",
+            StartedAt = DateTimeOffset.UnixEpoch,
+        });
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        starting.Dispose();
+        Assert.Equal(0, await down);
+        Assert.StartsWith("stopped the cluster at https://127.0.0.1:6443", _out.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

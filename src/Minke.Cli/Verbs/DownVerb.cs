@@ -22,11 +22,6 @@ internal sealed class DownVerb(IClusterHost host, Terminal terminal, TimeProvide
             terminal.Out.WriteLine($"there is no cluster in {data.Root}");
             return 0;
         }
-        if (data.RunningCluster() is { } record)
-        {
-            await Daemon.StopAsync(record, ProcessPatience, cancellationToken);
-            terminal.Out.WriteLine($"stopped the cluster at {record.Server}");
-        }
         using var held = await TakeAsync(data, cancellationToken);
         data.DeleteRecord();
         if (options.Keep)
@@ -41,12 +36,20 @@ internal sealed class DownVerb(IClusterHost host, Terminal terminal, TimeProvide
         return 0;
     }
 
-    /// <summary>The lock is free once the process has ended; only another command can hold it longer, and briefly.</summary>
+    /// <summary>
+    /// Ends who runs the cluster. The lock is free then; only another command can hold it longer, and briefly. One that is just starting
+    /// says who it is a moment later.
+    /// </summary>
     private async Task<ClusterLock> TakeAsync(DataDirectory data, CancellationToken cancellationToken)
     {
         var pause = TimeSpan.FromMilliseconds(20);
         for (var waited = TimeSpan.Zero; waited < LockPatience; waited += pause)
         {
+            if (data.RunningCluster() is { } record)
+            {
+                await Daemon.StopAsync(record, ProcessPatience, cancellationToken);
+                terminal.Out.WriteLine($"stopped the cluster at {record.Server}");
+            }
             if (ClusterLock.TryTake(data) is { } held)
                 return held;
             await Task.Delay(pause, clock, cancellationToken);
