@@ -39,6 +39,18 @@ public sealed class ProtobufTests
         Assert.Equal(["a", "b"], Fields(partial).Where(field => field.Number == 2).Select(item => Text(Message(item.Bytes, 1), 1)));
     }
 
+    /// <summary>Sent in pieces, some of them one object that is larger than a piece.</summary>
+    [Fact]
+    public async Task A_long_list_is_one_message_too()
+    {
+        await using var server = await WithTwoAsync();
+        for (var i = 0; i < 60; i++)
+            (await server.PostAsync(ConfigMaps, $$"""{"metadata":{"name":"c{{i:00}}"},"data":{"k":"{{new string('x', i == 30 ? 200_000 : 5_000)}}"} }""")).Expect(201);
+        var (_, raw) = Open(await BytesAsync(server, ConfigMaps));
+        var items = Fields(raw).Where(field => field.Number == 2).Select(item => Text(Message(item.Bytes, 1), 1)).ToArray();
+        Assert.Equal(["a", "b", .. Enumerable.Range(0, 60).Select(i => $"c{i:00}")], items);
+    }
+
     [Fact]
     public async Task A_refusal_is_a_status()
     {

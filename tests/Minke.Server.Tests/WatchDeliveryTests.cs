@@ -55,6 +55,35 @@ public sealed class WatchDeliveryTests
         Assert.Equal("true", watch.Last["metadata"]!["annotations"]!["k8s.io/initial-events-end"]!.GetValue<string>());
     }
 
+    /// <summary>Watchers share encodings: each must get the one it asked for.</summary>
+    [Fact]
+    public async Task Watchers_of_one_change_each_get_it_in_their_own_form()
+    {
+        await using var server = await TestServer.StartAsync();
+        const string events = "/apis/events.k8s.io/v1/namespaces/default/events";
+        (string Path, string Accept, string Kind, string ApiVersion)[] forms =
+        [
+            (events, "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io", "PartialObjectMetadata", "meta.k8s.io/v1"),
+            (events, "application/json;as=PartialObjectMetadata;v=v1beta1;g=meta.k8s.io", "PartialObjectMetadata", "meta.k8s.io/v1beta1"),
+            (events, "application/json", "Event", "events.k8s.io/v1"),
+            ("/api/v1/namespaces/default/events", "application/json", "Event", "v1"),
+            (events, "application/json", "Event", "events.k8s.io/v1"),
+        ];
+        var watches = new List<Watch>();
+        foreach (var (path, accept, _, _) in forms)
+            watches.Add(await Watch.OpenAsync(server, path + "?watch=1", accept));
+        (await server.PostAsync(events, """
+            {"metadata":{"name":"e"},"eventTime":"2026-01-01T00:00:00.000000Z","reportingController":"x/y","reportingInstance":"z","action":"a","reason":"r","type":"Normal",
+            "regarding":{"kind":"Pod","namespace":"default","name":"p"} }
+            """)).Expect(201);
+        foreach (var (watch, form) in watches.Zip(forms))
+        {
+            Assert.Equal("ADDED e", await watch.NextAsync());
+            Assert.Equal((form.Kind, form.ApiVersion), ((string)watch.Last["kind"]!, (string)watch.Last["apiVersion"]!));
+            await watch.DisposeAsync();
+        }
+    }
+
     [Fact]
     public async Task What_enters_and_leaves_a_selection_comes_and_goes_for_its_watcher()
     {

@@ -25,6 +25,25 @@ public sealed class WatchTests
     }
 
     [Fact]
+    public async Task Who_has_fallen_behind_reads_many_commits_at_once()
+    {
+        await using var store = await StoreAsync();
+        using var watch = store.Watch("/pods/", store.CurrentRevision)!;
+        var revisions = new List<Revision>();
+        for (var i = 0; i < 2_000; i++)
+            revisions.Add(await store.PutAsync($"/pods/{i}"));
+        var (read, batches) = (new List<Revision>(), 0);
+        for (; read.Count < revisions.Count; batches++)
+        {
+            var batch = await watch.ReadAsync(Soon, Cancellation);
+            Assert.Equal(batch.Revision, batch.Changes[^1].Revision);
+            read.AddRange(batch.Changes.Select(change => change.Revision));
+        }
+        Assert.Equal(revisions, read);
+        Assert.Equal(4, batches);
+    }
+
+    [Fact]
     public async Task A_watch_resumes_after_a_revision()
     {
         await using var store = await StoreAsync();

@@ -46,13 +46,26 @@ public static class ProtoEnvelope
     /// <summary>Wraps a message already written into <paramref name="writer"/> (and nothing else).</summary>
     public static byte[] Seal(ProtoWriter writer, string apiVersion, string kind)
     {
-        writer.EndMessage(2, 0);
+        Seal(writer, writer.Length, apiVersion, kind);
+        // Fields 3 and 4, contentEncoding and contentType, are written by upstream even when empty, after raw; readers ignore order.
+        return [.. Magic, .. writer.Written];
+    }
+
+    /// <summary>What comes before a message of this length, which is sent after it.</summary>
+    public static byte[] Head(int length, string apiVersion, string kind)
+    {
+        var writer = new ProtoWriter();
+        Seal(writer, length, apiVersion, kind);
+        return [.. Magic, .. writer.Written];
+    }
+
+    private static void Seal(ProtoWriter writer, int length, string apiVersion, string kind)
+    {
+        writer.EndMessage(2, writer.Length - length);
         var mark = writer.Length;
         writer.String(2, kind);
         writer.String(1, apiVersion);
         writer.EndMessage(1, mark);
-        // Fields 3 and 4, contentEncoding and contentType, are written by upstream even when empty, after raw; readers ignore order.
-        return [.. Magic, .. writer.Written];
     }
 
     public static byte[] Write(IKubeObject value)

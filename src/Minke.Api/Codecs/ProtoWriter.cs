@@ -13,6 +13,9 @@ public sealed class ProtoWriter
 
     public ReadOnlySpan<byte> Written => _buffer.AsSpan(_start);
 
+    /// <summary>Begins anew, in the room there is.</summary>
+    public void Clear() => _start = _buffer.Length;
+
     public void EndMessage(int field, int lengthBefore)
     {
         WriteVarint((ulong)(Length - lengthBefore));

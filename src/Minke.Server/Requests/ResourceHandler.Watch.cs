@@ -16,6 +16,8 @@ internal sealed partial class ResourceHandler
     // Upstream's --min-request-timeout: a watch without one lasts between this and twice this.
     private static readonly TimeSpan MinWatch = TimeSpan.FromMinutes(30);
 
+    private readonly RecentFrames _recentFrames = new();
+
     public async ValueTask WatchAsync(ApiRequest request)
     {
         var options = QueryValues.Read(request.Http, ListOptions.FromQuery) with { Watch = true };
@@ -32,7 +34,7 @@ internal sealed partial class ResourceHandler
         var response = Responses.Start(request.Http, 200, request.Media.WatchContentType);
         request.Http.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
         var output = response.BodyWriter;
-        var writer = new WatchWriter(request, output);
+        var writer = new WatchWriter(request, output, _recentFrames);
         var isStarted = false;
         try
         {
@@ -80,7 +82,7 @@ internal sealed partial class ResourceHandler
         var isText = request.Media.Format != BodyFormat.Protobuf;
         await using var socket = await MessageSocket.OpenAsync(upgrade, isText, new(), request.Clock, request.Cancelled);
         var message = new ArrayBufferWriter<byte>(2048);
-        var writer = new WatchWriter(request, message);
+        var writer = new WatchWriter(request, message, _recentFrames);
         try
         {
             try

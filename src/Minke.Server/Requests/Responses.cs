@@ -34,7 +34,7 @@ internal static class Responses
         if (request.Media != default || !request.Resource.ServesAsStored(entry))
             return ObjectAsync(request, code, StoredObject.Read(request.Resource, entry));
         var length = StoredObject.JsonLength(entry, entry.Modified);
-        if (length > GzipAbove && AcceptsGzip(request.Http))
+        if (IsGzipped(request.Http, length))
         {
             var json = new ArrayBufferWriter<byte>(length + 64);
             StoredObject.WriteJson(json, entry, entry.Modified);
@@ -81,9 +81,9 @@ internal static class Responses
         var media = request.Media;
         var resource = request.Resource;
         var metadata = new ListMeta { ResourceVersion = list.Revision.ToString(), Continue = list.Continue, RemainingItemCount = list.Remaining };
-        if (media == default && list.Entries.TrueForAll(resource.ServesAsStored) && !WantsGzip(request.Http, list))
+        if (media == default && list.Entries.TrueForAll(resource.ServesAsStored))
         {
-            await StoredListAsync(request, list, metadata);
+            await ListStream.StoredAsync(request, list, metadata);
             return;
         }
         var items = list.Entries.Select(entry => StoredObject.Read(resource, entry));
@@ -93,6 +93,8 @@ internal static class Responses
     /// <summary>A list of objects that may not be stored at all.</summary>
     public static ValueTask ListAsync(ApiRequest request, IEnumerable<IKubeObject> items, ListMeta metadata)
     {
+        if (request.Media is { Format: BodyFormat.Protobuf, Projection: Projection.None })
+            return ListStream.ProtoAsync(request, items, metadata);
         var (media, body) = (request.Media, ListBytes(request, items, metadata));
         return media.Format == BodyFormat.Protobuf ? BytesAsync(request.Http, 200, media.ContentType, body) : JsonAsync(request.Http, 200, body, media);
     }
@@ -102,7 +104,7 @@ internal static class Responses
     {
         var (media, kind) = (request.Media, request.Resource.Kind);
         if (media.Format == BodyFormat.Protobuf)
-            return media.Projection == Projection.None ? ProtoList(items, metadata, kind) : PartialMetadata.ToProto(items, metadata, media);
+            return media.Projection == Projection.None ? ListStream.ProtoBytes(items, metadata, kind) : PartialMetadata.ToProto(items, metadata, media);
         var buffer = new ArrayBufferWriter<byte>(64 * 1024);
         using var writer = new Utf8JsonWriter(buffer, Json.WriterOptions);
         if (media.Projection == Projection.Table)
@@ -160,7 +162,7 @@ internal static class Responses
 
     public static ValueTask BytesAsync(HttpContext http, int code, string contentType, ReadOnlyMemory<byte> body)
     {
-        if (body.Length > GzipAbove && AcceptsGzip(http))
+        if (IsGzipped(http, body.Length))
             return GzippedAsync(http, code, contentType, body);
         var response = Start(http, code, contentType);
         response.ContentLength = body.Length;
@@ -214,36 +216,6 @@ internal static class Responses
     public static string IncludeObject(HttpContext http) =>
         http.Request.Query.TryGetValue("includeObject", out var value) && value.Count > 0 ? value[0] ?? "" : "";
 
-    private static async ValueTask StoredListAsync(ApiRequest request, ListResult list, ListMeta metadata)
-    {
-        var kind = request.Resource.Kind;
-        var output = Start(request.Http, 200, "application/json").BodyWriter;
-        using (var writer = new Utf8JsonWriter(output, Json.WriterOptions))
-        {
-            writer.WriteStartObject();
-            writer.WriteString("kind"u8, kind.ListKind);
-            writer.WriteString("apiVersion"u8, kind.ApiVersion);
-            writer.WritePropertyName("metadata"u8);
-            metadata.WriteJson(writer);
-        }
-        output.Write(",\"items\":["u8);
-        var unflushed = 0;
-        for (var i = 0; i < list.Entries.Count; i++)
-        {
-            if (i > 0)
-                output.Write(","u8);
-            StoredObject.WriteItem(output, list.Entries[i]);
-            unflushed += list.Entries[i].Value.Length;
-            if (unflushed > FlushEvery)
-            {
-                await output.FlushAsync(request.Cancelled);
-                unflushed = 0;
-            }
-        }
-        output.Write("]}\n"u8);
-        await output.FlushAsync(request.Cancelled);
-    }
-
     private static void WriteList(
         Utf8JsonWriter writer, string kind, string apiVersion, ListMeta metadata, IEnumerable<IKubeObject> items, Action<Utf8JsonWriter, IKubeObject> writeMembers)
     {
@@ -263,22 +235,6 @@ internal static class Responses
         writer.WriteEndObject();
     }
 
-    // Every list message is alike: 1 metadata, 2 items. Written from the end to the beginning.
-    private static byte[] ProtoList(IEnumerable<IKubeObject> items, ListMeta metadata, KindInfo kind)
-    {
-        var writer = new ProtoWriter();
-        foreach (var item in items.Reverse())
-        {
-            var mark = writer.Length;
-            item.WriteProto(writer);
-            writer.EndMessage(2, mark);
-        }
-        var start = writer.Length;
-        metadata.WriteProto(writer);
-        writer.EndMessage(1, start);
-        return ProtoEnvelope.Seal(writer, kind.ApiVersion, kind.ListKind);
-    }
-
     public static byte[] Envelope(Action<ProtoWriter> write, string apiVersion, string kind)
     {
         var writer = new ProtoWriter();
@@ -286,14 +242,13 @@ internal static class Responses
         return ProtoEnvelope.Seal(writer, apiVersion, kind);
     }
 
-    private static bool WantsGzip(HttpContext http, ListResult list)
+    /// <summary>Whether an answer of this size is compressed.</summary>
+    public static bool IsGzipped(HttpContext http, long size) => size > GzipAbove && AcceptsGzip(http);
+
+    public static void SayGzip(HttpResponse response)
     {
-        if (!AcceptsGzip(http))
-            return false;
-        var size = 0L;
-        foreach (var entry in list.Entries)
-            size += entry.Value.Length;
-        return size > GzipAbove;
+        response.Headers.ContentEncoding = "gzip";
+        response.Headers.Vary = "Accept-Encoding";
     }
 
     /// <summary>As upstream: the bare word, without a weight.</summary>
@@ -311,8 +266,7 @@ internal static class Responses
     private static async ValueTask GzippedAsync(HttpContext http, int code, string contentType, ReadOnlyMemory<byte> body)
     {
         var response = Start(http, code, contentType);
-        response.Headers.ContentEncoding = "gzip";
-        response.Headers.Vary = "Accept-Encoding";
+        SayGzip(response);
         await using var gzip = new GZipStream(response.Body, CompressionLevel.Fastest, leaveOpen: true);
         await gzip.WriteAsync(body, http.RequestAborted);
     }

@@ -10,7 +10,7 @@ using Minke.Server.Tables;
 namespace Minke.Server.Requests;
 
 /// <summary>Frames of a watch: a line of JSON each, or a length and a protobuf message.</summary>
-internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output)
+internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output, RecentFrames recent)
 {
     /// <summary>What goes before a protobuf message on a stream.</summary>
     public const int LengthBytes = 4;
@@ -34,15 +34,23 @@ internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output
         };
         if (notice.Entry is { } entry && request.Media == default && resource.ServesAsStored(entry))
         {
-            Begin(type);
+            Begin(output, type);
             StoredObject.WriteJson(output, entry, notice.Revision);
             output.Write("}\n"u8);
             return;
         }
-        var value = notice.Entry is { } stored ? StoredObject.Read(resource, stored) : Bookmark(notice);
-        if (value.Metadata.ResourceVersion != notice.Revision.ToString())
-            value = value.WithMetadata(value.Metadata with { ResourceVersion = notice.Revision.ToString() });
-        Write(type, value);
+        // A row comes with columns or without; a bookmark is somebody's own.
+        var isShared = notice.Entry is not null && request.Media.Projection != Projection.Table;
+        var frame = isShared ? recent.Find(notice, request.Media, resource.Kind) : null;
+        if (frame is null)
+        {
+            frame = Encode(type, ObjectOf(notice));
+            if (isShared)
+                recent.Keep(notice, request.Media, resource.Kind, frame);
+        }
+        // In one piece of memory: a client that reads as things come gets a frame at a time.
+        frame.CopyTo(output.GetSpan(frame.Length));
+        output.Advance(frame.Length);
     }
 
     /// <summary>The last frame of a watch that cannot go on.</summary>
@@ -50,12 +58,19 @@ internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output
     {
         if (request.Media.Format == BodyFormat.Protobuf)
         {
-            WriteProto("ERROR"u8, Responses.Envelope(status.WriteProto, status.ApiVersion, status.Kind));
+            output.Write(ProtoFrame("ERROR"u8, Responses.Envelope(status.WriteProto, status.ApiVersion, status.Kind)));
             return;
         }
-        Begin("ERROR"u8);
+        Begin(output, "ERROR"u8);
         output.Write(Json.Write(status));
         output.Write("}\n"u8);
+    }
+
+    private IKubeObject ObjectOf(Notice notice)
+    {
+        var value = notice.Entry is { } stored ? StoredObject.Read(request.Resource, stored) : Bookmark(notice);
+        var version = notice.Revision.ToString();
+        return value.Metadata.ResourceVersion == version ? value : value.WithMetadata(value.Metadata with { ResourceVersion = version });
     }
 
     private IKubeObject Bookmark(Notice notice)
@@ -74,16 +89,14 @@ internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output
         });
     }
 
-    private void Write(ReadOnlySpan<byte> type, IKubeObject value)
+    private byte[] Encode(ReadOnlySpan<byte> type, IKubeObject value)
     {
         var media = request.Media;
         if (media.Format == BodyFormat.Protobuf)
-        {
-            WriteProto(type, media.Projection == Projection.None ? ProtoEnvelope.Write(value) : PartialMetadata.ToProto(value, media));
-            return;
-        }
-        Begin(type);
-        using (var writer = new Utf8JsonWriter(output, Json.WriterOptions))
+            return ProtoFrame(type, media.Projection == Projection.None ? ProtoEnvelope.Write(value) : PartialMetadata.ToProto(value, media));
+        var frame = new ArrayBufferWriter<byte>(1024);
+        Begin(frame, type);
+        using (var writer = new Utf8JsonWriter(frame, Json.WriterOptions))
         {
             if (media.Projection == Projection.Table)
             {
@@ -100,10 +113,11 @@ internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output
                 value.WriteJson(writer);
             }
         }
-        output.Write("}\n"u8);
+        frame.Write("}\n"u8);
+        return frame.WrittenSpan.ToArray();
     }
 
-    private void Begin(ReadOnlySpan<byte> type)
+    private static void Begin(IBufferWriter<byte> output, ReadOnlySpan<byte> type)
     {
         output.Write("{\"type\":\""u8);
         output.Write(type);
@@ -111,16 +125,16 @@ internal sealed class WatchWriter(ApiRequest request, IBufferWriter<byte> output
     }
 
     // meta.v1.WatchEvent { 1 type, 2 object { 1 raw } } behind four bytes of length, big endian.
-    private void WriteProto(ReadOnlySpan<byte> type, byte[] envelope)
+    private static byte[] ProtoFrame(ReadOnlySpan<byte> type, byte[] envelope)
     {
         var message = new ProtoWriter();
         var mark = message.Length;
         message.Bytes(1, envelope);
         message.EndMessage(2, mark);
         message.Bytes(1, type);
-        var frame = output.GetSpan(message.Length + LengthBytes);
+        var frame = new byte[message.Length + LengthBytes];
         BinaryPrimitives.WriteInt32BigEndian(frame, message.Length);
-        message.Written.CopyTo(frame[LengthBytes..]);
-        output.Advance(message.Length + LengthBytes);
+        message.Written.CopyTo(frame.AsSpan(LengthBytes));
+        return frame;
     }
 }

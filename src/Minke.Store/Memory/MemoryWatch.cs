@@ -106,8 +106,7 @@ internal sealed class MemoryWatch(StateMemory memory, WatchGroup group, MissedCh
             var published = memory.Published;
             if (_at!.Next is { } link)
             {
-                _at = link;
-                batch = new ChangeBatch(link.Changes, link.Revision);
+                batch = TakeLinks(link);
                 return null;
             }
             // A link can be read a moment before its commit is noted as published.
@@ -124,6 +123,21 @@ internal sealed class MemoryWatch(StateMemory memory, WatchGroup group, MissedCh
             }
             return new ValueTask(this, _signal.Version);
         }
+    }
+
+    /// <summary>Who has fallen behind reads several commits at once, and writes what they hold at once.</summary>
+    private ChangeBatch TakeLinks(ChangeLink link)
+    {
+        IReadOnlyList<Change> changes = link.Changes;
+        if (link.Next is not null && changes.Count < BatchAtMost)
+        {
+            var several = new List<Change>(changes);
+            for (; link.Next is { } next && several.Count < BatchAtMost; link = next)
+                several.AddRange(next.Changes);
+            changes = several;
+        }
+        _at = link;
+        return new ChangeBatch(changes, link.Revision);
     }
 
     private bool TakeMissed(out ChangeBatch batch)
