@@ -37,6 +37,8 @@ public static class PodSupport
         new("VolumeProjection.clusterTrustBundle", "alpha in 1.32 and off", null),
         new("Container.volumeDevices", "block volumes need persistent volumes",
             pod => Containers(pod, container => !container.VolumeDevices.IsEmpty, "volumeDevices")),
+        .. new[] { "ports", "resources", "resizePolicy", "restartPolicy", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle" }
+            .Select(field => new Gap("EphemeralContainer." + field, "refused, as upstream: it is there to look at others", null)),
         new("Container.resizePolicy", "alpha in 1.32 (InPlacePodVerticalScaling) and off: dropped", null),
         new("ResourceRequirements.limits", "the disk space of containers (ephemeral-storage) is not limited; everything else is",
             pod => Containers(pod, container => container.Resources.Limits.ContainsKey("ephemeral-storage"), "resources.limits[ephemeral-storage]")),
