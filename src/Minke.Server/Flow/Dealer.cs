@@ -6,6 +6,8 @@ namespace Minke.Server.Flow;
 /// </summary>
 internal sealed class Dealer(int deckSize, int handSize)
 {
+    private const ulong Prime = 0x100000001b3;
+
     public int HandSize => handSize;
 
     public int DeckSize => deckSize;
@@ -41,8 +43,6 @@ internal sealed class Dealer(int deckSize, int handSize)
         hash = (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53;
         return hash ^ (hash >> 33);
     }
-
-    private const ulong Prime = 0x100000001b3;
 
     private static ulong Add(ulong hash, string text)
     {
