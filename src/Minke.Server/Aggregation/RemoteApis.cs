@@ -106,18 +106,18 @@ internal sealed partial class RemoteApis : IReconciler, IDisposable
         }
         if (remote is null || !Json.Same(remote.Service.Spec, service.Spec))
             return Requeue.Never; // The watch is about to bring it.
-        var (condition, learnt) = await CheckAsync(remote, service.Spec.Service, cancellationToken);
+        var trouble = Examine(service.Spec.Service);
+        var (condition, learnt) = trouble is null ? await AskAsync(remote, cancellationToken) : (trouble, remote with { IsAvailable = false });
         // First for requests, then for everybody to see: who reads that it is available may use it.
         Learn(remote, learnt);
         await WriteAsync(service, condition, cancellationToken);
-        CheckAgain(key, learnt.IsAvailable);
+        if (trouble is null)
+            CheckAgain(key, learnt.IsAvailable); // Of a Service and its endpoints events tell.
         return Requeue.Never;
     }
 
-    private async Task<(APIServiceCondition Condition, RemoteApi Learnt)> CheckAsync(RemoteApi remote, ServiceReference reference, CancellationToken cancellationToken)
+    private async Task<(APIServiceCondition Condition, RemoteApi Learnt)> AskAsync(RemoteApi remote, CancellationToken cancellationToken)
     {
-        if (Examine(reference) is { } trouble)
-            return (trouble, remote with { IsAvailable = false });
         var (found, why) = await _discovery.AskAsync(remote, cancellationToken);
         if (found is null)
             return (ApiServiceConditions.FailedDiscoveryCheck(why), remote with { IsAvailable = false });

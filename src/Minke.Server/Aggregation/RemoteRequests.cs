@@ -44,7 +44,8 @@ internal sealed class RemoteRequests(RemoteApis apis, ReverseProxy proxy, TimePr
             await FailAsync(http, StatusCodes.Status500InternalServerError, remote.Transport.Trouble);
             return;
         }
-        var path = ReverseProxy.PathOf(http);
+        // As rights were asked about it: a slash or dots that are escaped mean nothing more there than they did here.
+        var path = http.Request.Path.Value ?? "/";
         using var deadline = path.Trim('/') == remote.Path.Trim('/') ? new CancellationTokenSource(DiscoveryWithin, clock) : new CancellationTokenSource();
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancelled);
         try

@@ -21,7 +21,7 @@ internal sealed class ReverseProxy(ProxyHeaders headers)
     /// <exception cref="StatusException">Nothing has been answered: the backend cannot be reached, or will not leave HTTP.</exception>
     public async Task ForwardAsync(HttpContext http, Backend backend, CancellationToken cancellationToken)
     {
-        var path = PathOf(http);
+        var path = backend.IsPartOfApi ? backend.Path : PathOf(http);
         var asked = backend.Path;
         if (path.EndsWith('/') && !asked.EndsWith('/'))
             asked += "/";
@@ -72,7 +72,7 @@ internal sealed class ReverseProxy(ProxyHeaders headers)
         if (path.Length > 0 || !(HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method)))
             return false;
         http.Response.StatusCode = StatusCodes.Status301MovedPermanently;
-        http.Response.Headers.Location = $"{PathOf(http)}/{http.Request.QueryString}";
+        http.Response.Headers.Location = $"{GoPath.Escape(PathOf(http))}/{http.Request.QueryString}";
         return true;
     }
 

@@ -99,6 +99,12 @@ public sealed class AggregationTests : IAsyncLifetime
         Assert.Equal("flunders.wardle.example.com is forbidden: User \"jane\" cannot list resource \"flunders\" in API group \"wardle.example.com\" in the namespace \"default\"",
             (await _server.SendAsync(HttpMethod.Get, Flunders, client: client)).Expect(403).Message);
         Assert.Null(_seen);
+        // What is asked there is what was allowed here: the status of a flunder is not reached as the name of one.
+        _answer = http => http.Response.WriteAsync(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget, TestServer.Cancelled);
+        Assert.Equal(Flunders + "/a%252Fstatus", (await _server.PutAsync(Flunders + "/a%2Fstatus", "{}")).Expect(200).Text);
+        using var dots = await RawRequest.SendAsync(_server, $"GET {Flunders}/../../secret/flunders HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        await dots.HeadAsync();
+        Assert.EndsWith("/namespaces/secret/flunders", _seen!["X-Forwarded-Uri"].ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
