@@ -1,4 +1,4 @@
-using Minke.Cel.Libraries;
+using Minke.Api;
 using Minke.TestSupport.Fuzzing;
 
 namespace Minke.Cel.Tests;

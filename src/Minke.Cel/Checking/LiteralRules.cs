@@ -1,3 +1,4 @@
+using Minke.Api;
 using Minke.Cel.Libraries;
 using Minke.Cel.Syntax;
 using Minke.Cel.Types;

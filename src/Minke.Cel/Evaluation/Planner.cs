@@ -1,4 +1,4 @@
-using Minke.Cel.Libraries;
+using Minke.Api;
 using Minke.Cel.Syntax;
 using Minke.Cel.Types;
 using Minke.Cel.Values;

@@ -1,3 +1,4 @@
+using Minke.Api;
 using Minke.Cel.Types;
 using Minke.Cel.Values;
 

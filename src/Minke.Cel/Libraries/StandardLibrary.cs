@@ -187,7 +187,7 @@ internal static class StandardLibrary
     }
 
     private static CelValue Matches(CelValue[] a) =>
-        GoRegex.TryGet(a[1].Text, out var regex, out var error) ? BoolValue.Of(regex.IsMatch(a[0].Text)) : new ErrorValue(error);
+        Api.GoRegex.TryGet(a[1].Text, out var regex, out var error) ? BoolValue.Of(regex.IsMatch(a[0].Text)) : new ErrorValue(error);
 }
 
 internal static class Texts

@@ -79,14 +79,25 @@ internal static class ManifestReader
             {
                 var line = 1 + utf8.AsSpan(0, (int)reader.TokenStartIndex).Count((byte)'\n');
                 if (JsonNode.Parse(ref reader) is { } document)
+                {
+                    LookAtEach(document);
                     documents.Add((line, document));
+                }
             }
             return documents;
         }
-        catch (JsonException)
+        catch (Exception exception) when (exception is JsonException or ArgumentException)
         {
             return YamlReader.Read(text);
         }
+    }
+
+    /// <summary>A key that stands twice is found out when somebody looks at its object.</summary>
+    /// <exception cref="ArgumentException">There is one.</exception>
+    private static void LookAtEach(JsonNode? node)
+    {
+        foreach (var part in node switch { JsonObject map => map.Select(member => member.Value), JsonArray list => list, _ => Enumerable.Empty<JsonNode?>() })
+            LookAtEach(part);
     }
 
     private static IEnumerable<Manifest> Expand(string source, JsonNode document)

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Security.Authentication;
+using Minke.Client;
 
 namespace Minke.Node.Images;
 
@@ -28,13 +29,8 @@ internal static class Words
 
     private static string For(SocketException socket) => socket.SocketErrorCode switch
     {
-        SocketError.ConnectionRefused => "connect: connection refused",
-        SocketError.HostNotFound or SocketError.NoData => "no such host",
-        SocketError.TryAgain => "server misbehaving",
         SocketError.TimedOut => "i/o timeout",
-        SocketError.ConnectionReset => "connection reset by peer",
-        SocketError.NetworkUnreachable => "connect: network is unreachable",
-        SocketError.HostUnreachable => "connect: no route to host",
-        var other => other.ToString(),
+        SocketError.ConnectionRefused or SocketError.NetworkUnreachable or SocketError.HostUnreachable => "connect: " + GoNetwork.Words(socket),
+        _ => GoNetwork.Words(socket),
     };
 }

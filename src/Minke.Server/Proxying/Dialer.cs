@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Minke.Client;
 
 namespace Minke.Server.Proxying;
 
@@ -36,7 +37,7 @@ internal sealed class Dialer(Func<EndPoint, CancellationToken, Task<Stream>>? in
         catch (SocketException e)
         {
             socket.Dispose();
-            throw new DialException($"dial tcp {Shown(endpoint)}: {(e.SocketErrorCode == SocketError.HostNotFound ? "lookup" : "connect")}: {NetworkErrors.Words(e)}");
+            throw new DialException(endpoint is DnsEndPoint dns ? GoNetwork.Dialing(dns.Host, dns.Port, e) : GoNetwork.Dialing(((IPEndPoint)endpoint).Address.ToString(), ((IPEndPoint)endpoint).Port, e));
         }
         catch
         {

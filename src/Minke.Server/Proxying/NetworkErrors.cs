@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Security.Authentication;
+using Minke.Client;
 using Minke.Server.Webhooks;
 
 namespace Minke.Server.Proxying;
@@ -17,24 +18,16 @@ internal static class NetworkErrors
                 case WebhookException or DialException:
                     return e.Message;
                 case SocketException socket:
-                    return Words(socket);
+                    return GoNetwork.Words(socket);
                 case AuthenticationException { InnerException: null }:
-                    return "tls: " + e.Message;
+                    return "http: server gave HTTP response to HTTPS client";
             }
         }
-        if (exception is HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded })
-            return "http: response body too large";
-        return exception is HttpRequestException { HttpRequestError: HttpRequestError.ResponseEnded or HttpRequestError.InvalidResponse } or IOException ? "EOF" : exception.Message;
+        return (exception as HttpRequestException)?.HttpRequestError switch
+        {
+            HttpRequestError.ConfigurationLimitExceeded => "http: response body too large",
+            HttpRequestError.SecureConnectionError => "remote error: tls: handshake failure",
+            _ => "EOF",
+        };
     }
-
-    public static string Words(SocketException e) => e.SocketErrorCode switch
-    {
-        SocketError.ConnectionRefused => "connection refused",
-        SocketError.ConnectionReset => "connection reset by peer",
-        SocketError.HostUnreachable => "no route to host",
-        SocketError.NetworkUnreachable => "network is unreachable",
-        SocketError.HostNotFound => "no such host",
-        SocketError.TimedOut => "connection timed out",
-        _ => e.Message,
-    };
 }

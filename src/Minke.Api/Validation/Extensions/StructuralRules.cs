@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Minke.Api.Apiextensions.V1;
 
 namespace Minke.Api;
@@ -210,32 +209,5 @@ internal static class StructuralRules
     private static bool IsIntOrString(ApiList<JSONSchemaProps> parts) => parts is [var a, var b] && Json.Same(a, JustInteger) && Json.Same(b, JustString);
 
     /// <summary>In the words of Go's regexp/syntax, as far as .NET tells what is wrong.</summary>
-    private static string? WhyNoPattern(string pattern)
-    {
-        try
-        {
-            // Without backtracking .NET has what Go has: no look-around, no back references.
-            _ = new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);
-            return null;
-        }
-        catch (RegexParseException e)
-        {
-            return "error parsing regexp: " + e.Error switch
-            {
-                RegexParseError.InsufficientClosingParentheses => $"missing closing ): `{pattern}`",
-                RegexParseError.InsufficientOpeningParentheses => $"unexpected ): `{pattern}`",
-                RegexParseError.UnterminatedBracket => $"missing closing ]: `{pattern[pattern.IndexOf('[', StringComparison.Ordinal)..]}`",
-                RegexParseError.QuantifierAfterNothing => $"missing argument to repetition operator: `{pattern[Math.Clamp(e.Offset - 1, 0, pattern.Length - 1)]}`",
-                RegexParseError.NestedQuantifiersNotParenthesized => $"invalid nested repetition operator: `{pattern[Math.Max(0, e.Offset - 2)..e.Offset]}`",
-                RegexParseError.ReversedCharacterRange => $"invalid character class range: `{pattern[Math.Max(0, e.Offset - 3)..e.Offset]}`",
-                RegexParseError.UnescapedEndingBackslash => "trailing backslash at end of expression: ``",
-                RegexParseError.UnrecognizedEscape => $"invalid escape sequence: `{pattern[Math.Max(0, e.Offset - 2)..e.Offset]}`",
-                _ => $"invalid or unsupported Perl syntax: `{pattern}`",
-            };
-        }
-        catch (NotSupportedException)
-        {
-            return $"error parsing regexp: invalid or unsupported Perl syntax: `{pattern}`";
-        }
-    }
+    private static string? WhyNoPattern(string pattern) => GoRegex.TryGet(pattern, out _, out var error) ? null : error;
 }

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Minke.Node.Runtime;
 using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
 using YamlDotNet.RepresentationModel;
 
 namespace Minke.Node.Images.Registries;
@@ -40,7 +41,7 @@ public sealed record RegistriesConfig
         try
         {
             var stream = new YamlStream();
-            stream.Load(new StringReader(yaml));
+            stream.Load(new ShallowParser(new Parser(new StringReader(yaml))));
             if (stream.Documents.Count == 0 || stream.Documents[0].RootNode is YamlScalarNode { Value: null or "" })
                 return Empty;
             if (stream.Documents.Count > 1)
@@ -59,6 +60,22 @@ public sealed record RegistriesConfig
         catch (FormatException failure)
         {
             throw new FormatException($"{name}: {failure.Message}", failure);
+        }
+    }
+
+    /// <summary>The tree is made recursively: its depth is bounded before.</summary>
+    private sealed class ShallowParser(IParser parser) : IParser
+    {
+        private const int MaxDepth = 50;
+        private int _depth;
+
+        public ParsingEvent? Current => parser.Current;
+
+        public bool MoveNext()
+        {
+            var hasNext = parser.MoveNext();
+            _depth += parser.Current?.NestingIncrease ?? 0;
+            return _depth <= MaxDepth ? hasNext : throw new YamlException(parser.Current!.Start, parser.Current.End, "nested too deeply");
         }
     }
 

@@ -3,6 +3,8 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
+using Minke.Api;
+using Minke.Client;
 
 namespace Minke.Node.Pods.Probes;
 
@@ -40,7 +42,7 @@ internal sealed class GrpcProbe : IDisposable
     {
         using var deadline = new CancellationTokenSource(timeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        var address = GoText.HostPort(host, port);
+        var address = GoNetwork.HostPort(host, port);
         var end = _time.GetTimestamp();
         while (true)
         {
@@ -60,13 +62,13 @@ internal sealed class GrpcProbe : IDisposable
             }
             catch (OperationCanceledException) when (deadline.IsCancellationRequested)
             {
-                return Failed($"timeout: health rpc did not complete within {GoText.Duration(timeout)}");
+                return Failed($"timeout: health rpc did not complete within {Duration.From(timeout)}");
             }
             await Task.Delay(RedialDelay, _time, cancellationToken);
         }
 
         ProbeResult NotConnected() =>
-            Failed($"timeout: failed to connect service {GoText.Quote(address)} within {GoText.Duration(timeout)}: context deadline exceeded");
+            Failed($"timeout: failed to connect service {FieldErrors.Quote(address)} within {Duration.From(timeout)}: context deadline exceeded");
     }
 
     public void Dispose() => _client.Dispose();
@@ -123,13 +125,13 @@ internal sealed class GrpcProbe : IDisposable
         var health = ReadStatus(answer);
         return health == 1
             ? new(ProbeOutcome.Success, "service healthy")
-            : Failed($"service unhealthy (responded with {GoText.Quote(health < (ulong)StatusNames.Length ? StatusNames[health] : health.ToString(CultureInfo.InvariantCulture))})");
+            : Failed($"service unhealthy (responded with {FieldErrors.Quote(health < (ulong)StatusNames.Length ? StatusNames[health] : health.ToString(CultureInfo.InvariantCulture))})");
     }
 
     private static ProbeResult Refused(string code, string message, TimeSpan timeout) => Failed(code switch
     {
         "Unimplemented" => $"error: this server does not implement the grpc health protocol (grpc.health.v1.Health): {message}",
-        "DeadlineExceeded" => $"timeout: health rpc did not complete within {GoText.Duration(timeout)}",
+        "DeadlineExceeded" => $"timeout: health rpc did not complete within {Duration.From(timeout)}",
         _ => $"error: health rpc probe failed: rpc error: code = {code} desc = {message}",
     });
 

@@ -4,7 +4,9 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Text;
+using Minke.Api;
 using Minke.Api.Core.V1;
+using Minke.Client;
 
 namespace Minke.Node.Pods.Probes;
 
@@ -14,7 +16,7 @@ internal sealed record HttpProbeRequest(string Scheme, string Host, int Port, st
     /// <summary>The version probes say they are of; the one we behave as.</summary>
     internal const string Version = "1.32";
 
-    internal string Url => $"{Scheme}://{GoText.HostPort(Host, Port)}{Path}";
+    internal string Url => $"{Scheme}://{GoNetwork.HostPort(Host, Port)}{Path}";
 
     /// <param name="get">The pod's wish.</param>
     /// <param name="port">Its port, resolved.</param>
@@ -88,7 +90,7 @@ internal sealed class HttpProbe : IDisposable
             }
             catch (OperationCanceledException) when (deadline.IsCancellationRequested)
             {
-                var what = connection.Stage == Stage.Dialing ? $"dial tcp {GoText.HostPort(uri.Host.Trim('[', ']'), uri.Port)}: i/o timeout" : "context deadline exceeded";
+                var what = connection.Stage == Stage.Dialing ? $"dial tcp {GoNetwork.HostPort(uri.Host.Trim('[', ']'), uri.Port)}: i/o timeout" : "context deadline exceeded";
                 return Failure(shownUrl, $"{what} (Client.Timeout exceeded while awaiting headers)");
             }
             catch (HttpRequestException exception)
@@ -123,7 +125,7 @@ internal sealed class HttpProbe : IDisposable
 
     public void Dispose() => _client.Dispose();
 
-    private static ProbeResult Failure(string url, string words) => new(ProbeOutcome.Failure, $"Get {GoText.Quote(url)}: {words}");
+    private static ProbeResult Failure(string url, string words) => new(ProbeOutcome.Failure, $"Get {FieldErrors.Quote(url)}: {words}");
 
     private static HttpRequestMessage MessageOf(HttpProbeRequest request, Uri uri, Connection connection, bool isRedirected)
     {
@@ -189,7 +191,7 @@ internal sealed class HttpProbe : IDisposable
                 case AuthenticationException:
                     return "http: server gave HTTP response to HTTPS client";
                 case SocketException socket:
-                    return $"read tcp {connection.Ends}: read: {ProbeDialer.Words(socket)}";
+                    return $"read tcp {connection.Ends}: read: {GoNetwork.Words(socket)}";
             }
         }
         return exception.HttpRequestError switch

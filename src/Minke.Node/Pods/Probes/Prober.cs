@@ -77,7 +77,7 @@ public sealed class Prober(IContainerRuntime runtime, TimeProvider time) : IProb
         }
         catch (TimeoutException)
         {
-            return new(ProbeOutcome.Failure, $"command timed out: {GoText.Quote(string.Join(' ', command))} timed out after {GoText.Duration(timeout)}");
+            return new(ProbeOutcome.Failure, $"command timed out: {FieldErrors.Quote(string.Join(' ', command))} timed out after {Duration.From(timeout)}");
         }
         catch (RuntimeException exception)
         {
@@ -100,7 +100,7 @@ internal static class ProbePort
             if (named is not null)
                 port = named.ContainerPortValue;
             else if (!int.TryParse(name, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out port))
-                throw new FormatException($"strconv.Atoi: parsing {GoText.Quote(name)}: invalid syntax");
+                throw new FormatException($"strconv.Atoi: parsing {FieldErrors.Quote(name)}: invalid syntax");
         }
         return port is > 0 and < 65536 ? port : throw new FormatException($"invalid port number: {port}");
     }

@@ -1,5 +1,5 @@
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
+using Minke.Client;
 
 namespace Minke.Node.Pods.Probes;
 
@@ -17,7 +17,7 @@ internal static class TcpProbe
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested)
         {
-            return new(ProbeOutcome.Failure, $"dial tcp {GoText.HostPort(host, port)}: i/o timeout");
+            return new(ProbeOutcome.Failure, $"dial tcp {GoNetwork.HostPort(host, port)}: i/o timeout");
         }
         catch (DialException exception)
         {
@@ -60,9 +60,7 @@ internal static class ProbeDialer
         catch (SocketException exception)
         {
             socket.Dispose();
-            throw exception.SocketErrorCode is SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain
-                ? new DialException($"dial tcp: lookup {host}: no such host", exception)
-                : new DialException($"dial tcp {GoText.HostPort(host, port)}: connect: {Words(exception)}", exception);
+            throw new DialException(GoNetwork.Dialing(host, port, exception), exception);
         }
         catch
         {
@@ -70,7 +68,4 @@ internal static class ProbeDialer
             throw;
         }
     }
-
-    /// <summary>Go's words for an error number are the C library's, in lower case.</summary>
-    internal static string Words(SocketException exception) => Marshal.GetPInvokeErrorMessage(exception.NativeErrorCode).ToLowerInvariant();
 }

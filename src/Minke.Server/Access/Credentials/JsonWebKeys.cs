@@ -23,7 +23,7 @@ internal static class JsonWebKeys
             }
             return keys;
         }
-        catch (Exception e) when (e is JsonException or CryptographicException)
+        catch (Exception e) when (e is JsonException or CryptographicException or InvalidOperationException)
         {
             throw new FormatException($"a key set cannot be read: {e.Message}", e);
         }

@@ -33,11 +33,14 @@ internal sealed class JsonWebToken
             using var body = JsonDocument.Parse(Decode(claims));
             if (head.RootElement.ValueKind != JsonValueKind.Object || body.RootElement.ValueKind != JsonValueKind.Object)
                 return null;
+            // Names that are no text would be found out only when somebody looks for another.
+            foreach (var claim in body.RootElement.EnumerateObject())
+                _ = claim.Name;
             return new(
                 Encoding.ASCII.GetBytes(token[..token.LastIndexOf('.')]), Decode(signature),
                 Text(head.RootElement, "alg") ?? "", Text(head.RootElement, "kid") ?? "", body.RootElement.Clone());
         }
-        catch (Exception e) when (e is FormatException or JsonException)
+        catch (Exception e) when (e is FormatException or JsonException or InvalidOperationException)
         {
             return null;
         }

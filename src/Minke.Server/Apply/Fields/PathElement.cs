@@ -34,7 +34,7 @@ internal readonly struct PathElement : IEquatable<PathElement>, IComparable<Path
     public static PathElement Key(KeyPart[] parts)
     {
         if (parts.Length > 1)
-            Array.Sort(parts, static (a, b) => string.CompareOrdinal(a.Name, b.Name));
+            Array.Sort(parts, static (a, b) => string.CompareOrdinal(a.Name, b.Name) is var order && order != 0 ? order : a.Value.CompareTo(b.Value));
         return new(ElementKind.Key, parts);
     }
 

@@ -204,9 +204,9 @@ internal static class SchemaValidator
         else if (schema.Pattern is { } pattern && !pattern.IsMatch(text))
             outcome.Add(new(SchemaFailure.Other, path, text, $"{path} in body should match '{pattern.Text}{(pattern.Error.Length > 0 ? ", but pattern is invalid: " + pattern.Error : "")}'"));
         outcome.Matches++;
-        if (!SchemaFormats.IsOfText(schema.Format))
+        if (!TextFormats.IsOfText(schema.Format))
             return;
-        if (!SchemaFormats.Matches(schema.Format, text))
+        if (!TextFormats.Matches(schema.Format, text))
             outcome.Add(OfType(path, schema.Format, text));
         outcome.Matches++;
     }

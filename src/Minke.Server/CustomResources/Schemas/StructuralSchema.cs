@@ -19,7 +19,7 @@ internal sealed class StructuralSchema : ICelSchema
         IsIntOrString = source.XKubernetesIntOrString;
         Types = IsIntOrString ? ["integer", "string"] : source.Type.Length > 0 ? [source.Type] : [];
         PreservesUnknown = source.XKubernetesPreserveUnknownFields == true || preservesEverything;
-        Format = SchemaFormats.IsKnown(source.Type, source.Format) && !IsIntOrString ? source.Format : "";
+        Format = TextFormats.IsKnown(source.Type, source.Format) && !IsIntOrString ? source.Format : "";
         Properties = source.Properties.IsEmpty ? NoProperties
             : source.Properties.ToDictionary(one => one.Key, one => new StructuralSchema(one.Value, preservesEverything), StringComparer.Ordinal);
         Additional = source.AdditionalProperties?.Schema is { } additional ? new(additional, preservesEverything) : null;
@@ -29,7 +29,7 @@ internal sealed class StructuralSchema : ICelSchema
         OneOf = Many(source.OneOf);
         Not = source.Not is { } not ? new(not, preservesEverything: false) : null;
         Enum = source.Enum.IsEmpty ? [] : [.. source.Enum.Select(one => JsonTree.Parse(one.Utf8.IsEmpty ? "null"u8 : one.Utf8))];
-        Pattern = source.Pattern.Length > 0 ? new GoPattern(source.Pattern) : null;
+        Pattern = source.Pattern.Length > 0 ? new SchemaPattern(source.Pattern) : null;
         HasDefaults = source.Default is { IsNull: false } || Properties.Values.Any(property => property.HasDefaults)
             || Additional is { HasDefaults: true } || Items is { HasDefaults: true };
         ListMapKeys = [.. source.XKubernetesListMapKeys];
@@ -62,7 +62,7 @@ internal sealed class StructuralSchema : ICelSchema
     public StructuralSchema[] OneOf { get; }
     public StructuralSchema? Not { get; }
     public JsonNode?[] Enum { get; }
-    public GoPattern? Pattern { get; }
+    public SchemaPattern? Pattern { get; }
 
     /// <summary>Null for none; to be cloned before it is used.</summary>
     public JsonNode? Default { get; }

@@ -2,13 +2,13 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace Minke.Cel.Libraries;
+namespace Minke.Api;
 
 /// <summary>
 /// Regular expressions as RE2 understands them, run in linear time by .NET's non-backtracking engine. What the two spell or mean differently
 /// is rewritten (<c>\d</c> is ASCII, <c>$</c> the very end, <c>(?P&lt;n&gt;</c>, <c>[[:alpha:]]</c>); what RE2 does not have is an error.
 /// </summary>
-internal sealed class GoRegex
+public sealed class GoRegex
 {
     private const int MaxPattern = 100_000, MaxRepeat = 1000;
 
@@ -36,12 +36,28 @@ internal sealed class GoRegex
         {
             error = "error parsing regexp: " + e.Message;
         }
+        catch (RegexParseException e)
+        {
+            error = "error parsing regexp: " + Words(e, pattern);
+        }
         catch (Exception e) when (e is ArgumentException or NotSupportedException)
         {
             error = $"error parsing regexp: invalid or unsupported expression: `{pattern}`";
         }
         return false;
     }
+
+    /// <summary>Go's words for what .NET found, as near as its place allows.</summary>
+    private static string Words(RegexParseException e, string pattern) => e.Error switch
+    {
+        RegexParseError.QuantifierAfterNothing => $"missing argument to repetition operator: `{Around(e, pattern, 1)}`",
+        RegexParseError.NestedQuantifiersNotParenthesized => $"invalid nested repetition operator: `{Around(e, pattern, 2)}`",
+        RegexParseError.ReversedCharacterRange => $"invalid character class range: `{Around(e, pattern, 3)}`",
+        _ => $"invalid or unsupported Perl syntax: `{pattern}`",
+    };
+
+    private static string Around(RegexParseException e, string pattern, int before) =>
+        pattern[Math.Clamp(e.Offset - before, 0, pattern.Length)..Math.Clamp(e.Offset, 0, pattern.Length)];
 
     public bool IsMatch(string text) => For(text).IsMatch(text);
 
@@ -263,9 +279,8 @@ internal sealed class GoRegex
                     _result.Append('\\').Append(c);
                     _position += 2;
                     return;
-                case '0':
-                    _result.Append(@"\u0000");
-                    _position += 2;
+                case >= '0' and <= '7':
+                    Octal();
                     return;
                 case < (char)128 when !char.IsAsciiLetterOrDigit(c):
                     _result.Append(c == '_' ? "_" : "\\" + c);
@@ -274,6 +289,19 @@ internal sealed class GoRegex
                 default:
                     throw Wrong("invalid escape sequence", pattern.Substring(_position, 2));
             }
+        }
+
+        /// <summary>Up to three octal digits; one alone, unless it is zero, would be a back reference.</summary>
+        private void Octal()
+        {
+            var end = _position + 1;
+            while (end < pattern.Length && end < _position + 4 && pattern[end] is >= '0' and <= '7')
+                end++;
+            if (end == _position + 2 && pattern[_position + 1] != '0')
+                throw Wrong("invalid escape sequence", pattern.Substring(_position, 2));
+            var code = pattern[(_position + 1)..end].Aggregate(0, (sum, digit) => (sum * 8) + (digit - '0'));
+            _result.Append(System.Globalization.CultureInfo.InvariantCulture, $"\\u{code:x4}");
+            _position = end;
         }
 
         private void Class()

@@ -3,10 +3,10 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
 
-namespace Minke.Server.CustomResources.Schemas;
+namespace Minke.Api;
 
-/// <summary>The formats of texts that upstream checks (kube-openapi's strfmt). Any other is a comment.</summary>
-internal static partial class SchemaFormats
+/// <summary>The formats of texts that upstream checks, in schemas and in CEL (kube-openapi's strfmt). Any other is a comment.</summary>
+public static partial class TextFormats
 {
     private static readonly HashSet<string> Texts =
     [
@@ -113,7 +113,7 @@ internal static partial class SchemaFormats
     {
         try
         {
-            Minke.Api.Duration.Parse(text);
+            Api.Duration.Parse(text);
             return true;
         }
         catch (FormatException)
