@@ -74,7 +74,16 @@ public class FuzzTests
         }
         Assert.Equal("ERROR: <input>:-1:0: expression recursion limit exceeded: 250", environment.Compile(new string('(', 300) + "1" + new string(')', 300)).ErrorText);
         Assert.NotNull(environment.Compile(new string('(', 200) + "1" + new string(')', 200)).Program);
-        Assert.Equal("ERROR: <input>:-1:0: expression recursion limit exceeded: 250", environment.Compile(string.Join('+', Enumerable.Repeat("1", 400))).ErrorText);
+        Assert.NotNull(environment.Compile(string.Join('+', Enumerable.Repeat("1", 251))).Program);
+        foreach (var tooDeep in new[]
+        {
+            string.Join('+', Enumerable.Repeat("1", 252)),
+            "[1]" + string.Concat(Enumerable.Repeat(".map(i, i)", 251)),
+            "o" + string.Concat(Enumerable.Repeat(".a", 251)),
+            // Neither the chains nor the nesting are too deep, but both together.
+            new string('(', 120) + "1" + string.Concat(Enumerable.Repeat(string.Concat(Enumerable.Repeat("+1", 240)) + ")", 120)),
+        })
+            Assert.Equal("ERROR: <input>:-1:0: max recursion depth exceeded", environment.Compile(tooDeep).ErrorText);
         Assert.NotNull(environment.Compile(string.Join("&&", Enumerable.Repeat("true", 5000))).Program);
         Assert.StartsWith("ERROR: <input>:-1:0: expression code point size exceeds limit: size: 100001", environment.Compile(new string('1', 100_001)).ErrorText, StringComparison.Ordinal);
     }

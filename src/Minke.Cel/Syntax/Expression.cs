@@ -9,6 +9,9 @@ internal abstract class Expression(int position)
     /// <summary>In code points: where errors about it point.</summary>
     public int Position { get; } = position;
 
+    /// <summary>How many operators and steps are on top of each other; the parser limits it, and everything that walks a tree relies on that.</summary>
+    public int Depth { get; set; }
+
     /// <summary>Null until checked.</summary>
     public CelType? Type { get; set; }
 }

@@ -81,15 +81,19 @@ internal sealed class Lexer(SourceText source, List<CelIssue> issues)
             case '/': return TokenKind.Slash;
             case '%': return TokenKind.Percent;
         }
-        // The generated lexer of cel-go tells of one character more when the first could have begun an operator.
-        var end = c is '=' or '&' or '|' && source[_position] >= 0 ? _position + 1 : _position;
-        issues.Add(CelIssue.At(source, start, $"Syntax error: token recognition error at: '{Escape(source.Slice(start, end))}'"));
-        if (end > _position && source[_position] is ' ' or '\t')
-            _position = end;
+        // What cannot begin a token takes the character with it that showed so.
+        return Unrecognized(start, c is '=' or '&' or '|' ? _position : start);
+    }
+
+    private TokenKind? Unrecognized(int start, int failedAt)
+    {
+        _position = Math.Min(failedAt + 1, source.Length);
+        issues.Add(CelIssue.At(source, start, $"Syntax error: token recognition error at: '{Escape(source.Slice(start, _position))}'"));
         return null;
     }
 
-    private static string Escape(string text) => text.Replace("\n", "\\n", StringComparison.Ordinal).Replace("\t", "\\t", StringComparison.Ordinal);
+    private static string Escape(string text) => text.Replace("\n", "\\n", StringComparison.Ordinal).Replace("\t", "\\t", StringComparison.Ordinal)
+        .Replace("\r", "\\r", StringComparison.Ordinal);
 
     private TokenKind Word(int start)
     {
@@ -154,26 +158,63 @@ internal sealed class Lexer(SourceText source, List<CelIssue> issues)
         }
     }
 
+    // The longest token there is: when the string does not end as it should, the letters before it are a name, and two quotes are a string.
     private TokenKind? Quoted(int start, int quotePosition, bool isRaw, bool isBytes)
     {
         var quote = source[quotePosition];
         var isTriple = source[quotePosition + 1] == quote && source[quotePosition + 2] == quote;
-        _position = quotePosition + (isTriple ? 3 : 1);
+        var isClosed = TryClose(quotePosition, isTriple ? 3 : 1, isRaw, out _position);
+        if (!isClosed && isTriple)
+            _position = quotePosition + 2;
+        if (isClosed || isTriple)
+            return isBytes ? TokenKind.Bytes : TokenKind.String;
+        var failedAt = _position;
+        _position = start;
+        return quotePosition > start ? Word(start) : Unrecognized(start, failedAt);
+    }
+
+    /// <param name="end">After the closing quotes, or where it turns out that there are none.</param>
+    private bool TryClose(int quotePosition, int quotes, bool isRaw, out int end)
+    {
+        var quote = source[quotePosition];
+        end = quotePosition + quotes;
         while (true)
         {
-            var c = source[_position];
-            if (c < 0 || (!isTriple && c is '\n' or '\r'))
+            var c = source[end];
+            if (c < 0 || (quotes == 1 && c is '\n' or '\r'))
+                return false;
+            if (c == quote && (quotes == 1 || (source[end + 1] == quote && source[end + 2] == quote)))
             {
-                issues.Add(CelIssue.At(source, start, $"Syntax error: token recognition error at: '{Escape(source.Slice(start, _position))}'"));
-                return null;
+                end += quotes;
+                return true;
             }
-            if (c == quote && (!isTriple || (source[_position + 1] == quote && source[_position + 2] == quote)))
-            {
-                _position += isTriple ? 3 : 1;
-                return isBytes ? TokenKind.Bytes : TokenKind.String;
-            }
-            _position += c == '\\' && !isRaw && source[_position + 1] >= 0 ? 2 : 1;
+            if (c != '\\' || isRaw)
+                end++;
+            else if (!TryEscape(ref end))
+                return false;
         }
+    }
+
+    private bool TryEscape(ref int position)
+    {
+        var c = source[++position];
+        var (digits, isOctal) = c switch
+        {
+            'x' or 'X' => (2, false),
+            'u' => (4, false),
+            'U' => (8, false),
+            >= '0' and <= '3' => (2, true),
+            'a' or 'b' or 'f' or 'n' or 'r' or 't' or 'v' or '"' or '\'' or '\\' or '?' or '`' => (0, false),
+            _ => (-1, false),
+        };
+        if (digits < 0)
+            return false;
+        for (position++; digits > 0; digits--, position++)
+        {
+            if (isOctal ? source[position] is < '0' or > '7' : !IsHexDigit(source[position]))
+                return false;
+        }
+        return true;
     }
 
     private bool Take(char wanted)

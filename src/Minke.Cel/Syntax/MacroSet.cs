@@ -20,10 +20,10 @@ internal sealed class MacroSet(bool hasTwoVariables, bool hasOptionals, bool has
             case ("all", 2): return All(position, target, Variable(arguments[0]), null, arguments[1]);
             case ("exists", 2): return Exists(position, target, Variable(arguments[0]), null, arguments[1]);
             case ("exists_one", 2): return ExistsOne(position, target, Variable(arguments[0]), null, arguments[1]);
-            case ("map", 2): return Map(position, target, NameOf(arguments[0], "argument is not an identifier"), null, null, arguments[1]);
-            case ("map", 3): return Map(position, target, NameOf(arguments[0], "argument is not an identifier"), null, arguments[1], arguments[2]);
+            case ("map", 2): return Map(position, target, Variable(arguments[0], "argument is not an identifier"), null, null, arguments[1]);
+            case ("map", 3): return Map(position, target, Variable(arguments[0], "argument is not an identifier"), null, arguments[1], arguments[2]);
             case ("filter", 2):
-                return Map(position, target, NameOf(arguments[0], "argument is not an identifier"), null, arguments[1], arguments[0]);
+                return Map(position, target, Variable(arguments[0], "argument is not an identifier"), null, arguments[1], arguments[0]);
             case ("optMap", 2) when hasOptionals: return OptionalMap(position, target, arguments, isFlat: false);
             case ("optFlatMap", 2) when hasOptionals: return OptionalMap(position, target, arguments, isFlat: true);
         }
@@ -150,12 +150,13 @@ internal sealed class MacroSet(bool hasTwoVariables, bool hasOptionals, bool has
         var (first, second) = (Variable(arguments[0]), Variable(arguments[1]));
         if (first == second)
             throw new SyntaxException(arguments[1].Position, $"duplicate variable name: {first}");
-        if (first == Accumulator || second == Accumulator)
-            throw new SyntaxException(arguments[first == Accumulator ? 0 : 1].Position, "iteration variable overwrites accumulator variable");
         return (first, second);
     }
 
-    private static string Variable(Expression argument) => NameOf(argument, "argument must be a simple name");
+    private static string Variable(Expression argument, string complaint = "argument must be a simple name") =>
+        NameOf(argument, complaint) is var name && name != Accumulator
+            ? name
+            : throw new SyntaxException(argument.Position, "iteration variable overwrites accumulator variable");
 
     private static string NameOf(Expression argument, string complaint) =>
         argument is IdentifierExpression identifier && identifier.Name[0] != '.'

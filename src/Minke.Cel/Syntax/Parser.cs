@@ -4,16 +4,21 @@ using Minke.Cel.Values;
 namespace Minke.Cel.Syntax;
 
 /// <summary>
-/// Recursive descent over the CEL grammar. It stops at the first syntax error, where cel-go's generated parser recovers and goes on: the
-/// first message is the same, follow-ups are not given.
+/// Recursive descent over the CEL grammar. Errors do not end it: those of syntax are recovered from (<see cref="TokenCursor"/>), the others
+/// leave a placeholder in the tree, which nobody sees since there is an issue.
 /// </summary>
 internal sealed class Parser
 {
-    /// <summary>As cel-go's defaults: nesting of rules, and code points.</summary>
+    /// <summary>As cel-go's defaults: nesting of expressions, operators and steps on top of each other, and code points.</summary>
     public const int MaxDepth = 250, MaxLength = 100_000;
 
-    private const string ExpressionStart =
-        "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
+    // What is expected, in the order of the grammar's tokens.
+    private const string Constants = "'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
+    private const string ExpressionStart = "{'[', '{', '(', '.', '-', '!', " + Constants;
+    private const string ArgumentsStart = "{'[', '{', '(', ')', '.', '-', '!', " + Constants;
+    private const string ListStart = "{'[', ']', '{', '(', '.', ',', '-', '!', '?', " + Constants;
+    private const string MapStart = "{'[', '{', '}', '(', '.', ',', '-', '!', '?', " + Constants;
+    private const string FieldsStart = "{'}', ',', '?', IDENTIFIER}";
 
     private static readonly HashSet<string> Reserved = new(StringComparer.Ordinal)
     {
@@ -24,8 +29,7 @@ internal sealed class Parser
     private readonly SourceText _source;
     private readonly MacroSet _macros;
     private readonly List<CelIssue> _issues;
-    private readonly List<Token> _tokens;
-    private int _next;
+    private readonly TokenCursor _tokens;
     private int _depth;
 
     private Parser(SourceText source, MacroSet macros, List<CelIssue> issues)
@@ -33,7 +37,7 @@ internal sealed class Parser
         _source = source;
         _macros = macros;
         _issues = issues;
-        _tokens = new Lexer(source, issues).Read();
+        _tokens = new TokenCursor(source, new Lexer(source, issues).Read(), issues);
     }
 
     /// <summary>Null when there are issues.</summary>
@@ -44,35 +48,50 @@ internal sealed class Parser
             issues.Add(CelIssue.Nowhere($"expression code point size exceeds limit: size: {source.Length}, limit {MaxLength}"));
             return null;
         }
-        Expression? expression = null;
-        try
-        {
-            var parser = new Parser(source, macros, issues);
-            expression = parser.Conditional();
-            if (parser.Peek.Kind != TokenKind.End)
-                throw parser.Unexpected("<EOF>");
-        }
-        catch (SyntaxException error)
-        {
-            issues.Add(error.Position < 0 ? CelIssue.Nowhere(error.Message) : CelIssue.At(source, error.Position, error.Message));
-        }
-        issues.Sort((a, b) => (a.Line, a.Column).CompareTo((b.Line, b.Column)));
+        var expression = new Parser(source, macros, issues).Whole();
+        CelIssue[] sorted = [.. issues.OrderBy(issue => (issue.Line, issue.Column))];
+        issues.Clear();
+        issues.AddRange(sorted);
         return issues.Count == 0 ? expression : null;
     }
 
-    private Token Peek => _tokens[_next];
+    private Expression? Whole()
+    {
+        try
+        {
+            var expression = Conditional();
+            _tokens.Expect(TokenKind.End, "<EOF>", _ => false);
+            return expression;
+        }
+        catch (SyntaxException error) when (error.Position >= 0)
+        {
+            _tokens.Recover(error);
+        }
+        catch (SyntaxException error)
+        {
+            _issues.Add(CelIssue.Nowhere(error.Message));
+        }
+        return null;
+    }
 
     private Expression Conditional()
     {
         using var _ = Nest();
         var condition = Either();
-        if (Peek.Kind != TokenKind.Question)
+        if (_tokens.Peek.Kind != TokenKind.Question)
             return condition;
-        var question = Take();
-        var whenTrue = Either();
-        Expect(TokenKind.Colon, "':'");
-        var whenFalse = Conditional();
-        return new CallExpression(question.Start, Operators.Conditional, null, [condition, whenTrue, whenFalse]);
+        var question = _tokens.Take();
+        try
+        {
+            var whenTrue = _tokens.Within([TokenKind.Colon], Either);
+            _tokens.Expect(TokenKind.Colon, "':'", TokenCursor.StartsExpression);
+            var whenFalse = Conditional();
+            return Deeper(new CallExpression(question.Start, Operators.Conditional, null, [condition, whenTrue, whenFalse]), condition, whenTrue, whenFalse);
+        }
+        catch (SyntaxException error) when (error.Position >= 0)
+        {
+            return Recovered(error);
+        }
     }
 
     private Expression Either() => Chain(Both, TokenKind.Or, Operators.Or);
@@ -83,235 +102,275 @@ internal sealed class Parser
     private Expression Chain(Func<Expression> operand, TokenKind kind, string function)
     {
         var first = operand();
-        if (Peek.Kind != kind)
+        if (_tokens.Peek.Kind != kind)
             return first;
-        var position = Peek.Start;
+        var position = _tokens.Peek.Start;
         var terms = new List<Expression> { first };
-        while (Peek.Kind == kind)
-        {
-            Take();
+        while (_tokens.TakeIf(kind))
             terms.Add(operand());
-        }
-        return new CallExpression(position, function, null, terms);
+        return AsDeep(new CallExpression(position, function, null, terms), terms);
     }
 
-    private Expression Relation()
+    private Expression Relation() => Binary(Sum, kind => kind switch
     {
-        var left = Sum();
-        for (var links = 1; ; links++)
-        {
-            var function = Peek.Kind switch
-            {
-                TokenKind.Less => Operators.Less,
-                TokenKind.LessEqual => Operators.LessEqual,
-                TokenKind.Greater => Operators.Greater,
-                TokenKind.GreaterEqual => Operators.GreaterEqual,
-                TokenKind.Equal => Operators.Equal,
-                TokenKind.NotEqual => Operators.NotEqual,
-                TokenKind.In => Operators.In,
-                _ => null,
-            };
-            if (function is null)
-                return left;
-            CheckDepth(links);
-            var position = Take().Start;
-            left = new CallExpression(position, function, null, [left, Sum()]);
-        }
-    }
+        TokenKind.Less => Operators.Less,
+        TokenKind.LessEqual => Operators.LessEqual,
+        TokenKind.Greater => Operators.Greater,
+        TokenKind.GreaterEqual => Operators.GreaterEqual,
+        TokenKind.Equal => Operators.Equal,
+        TokenKind.NotEqual => Operators.NotEqual,
+        TokenKind.In => Operators.In,
+        _ => null,
+    });
 
-    private Expression Sum()
+    private Expression Sum() => Binary(Product, kind => kind switch
     {
-        var left = Product();
-        for (var links = 1; Peek.Kind is TokenKind.Plus or TokenKind.Minus; links++)
-        {
-            CheckDepth(links);
-            var token = Take();
-            left = new CallExpression(token.Start, token.Kind == TokenKind.Plus ? Operators.Add : Operators.Subtract, null, [left, Product()]);
-        }
-        return left;
-    }
+        TokenKind.Plus => Operators.Add,
+        TokenKind.Minus => Operators.Subtract,
+        _ => null,
+    });
 
-    private Expression Product()
+    private Expression Product() => Binary(Unary, kind => kind switch
     {
-        var left = Unary();
-        for (var links = 1; Peek.Kind is TokenKind.Star or TokenKind.Slash or TokenKind.Percent; links++)
+        TokenKind.Star => Operators.Multiply,
+        TokenKind.Slash => Operators.Divide,
+        TokenKind.Percent => Operators.Modulo,
+        _ => null,
+    });
+
+    private Expression Binary(Func<Expression> operand, Func<TokenKind, string?> functionOf)
+    {
+        var left = operand();
+        while (functionOf(_tokens.Peek.Kind) is { } function)
         {
-            CheckDepth(links);
-            var token = Take();
-            var function = token.Kind switch { TokenKind.Star => Operators.Multiply, TokenKind.Slash => Operators.Divide, _ => Operators.Modulo };
-            left = new CallExpression(token.Start, function, null, [left, Unary()]);
+            var position = _tokens.Take().Start;
+            var right = operand();
+            left = Deeper(new CallExpression(position, function, null, [left, right]), left, right);
         }
         return left;
     }
 
     private Expression Unary()
     {
-        if (Peek.Kind is not (TokenKind.Not or TokenKind.Minus))
-            return Member();
-        var first = Peek;
+        try
+        {
+            _tokens.Expect(TokenCursor.StartsExpression, ExpressionStart);
+        }
+        catch (SyntaxException error)
+        {
+            return Recovered(error);
+        }
+        var first = _tokens.Peek;
         // A minus sign belongs to the number after it.
-        if (first.Kind == TokenKind.Minus && _tokens[_next + 1].Kind is TokenKind.Integer or TokenKind.Floating)
+        if (first.Kind is not (TokenKind.Not or TokenKind.Minus) || IsNegativeNumber)
             return Member();
         var count = 0;
-        for (; Peek.Kind == first.Kind; count++)
-            Take();
+        for (; _tokens.Peek.Kind == first.Kind; count++)
+            _tokens.Take();
         var operand = Member();
-        return count % 2 == 0 ? operand : new CallExpression(first.Start, first.Kind == TokenKind.Not ? Operators.Not : Operators.Negate, null, [operand]);
+        return count % 2 == 0 ? operand
+            : AsDeep(new CallExpression(first.Start, first.Kind == TokenKind.Not ? Operators.Not : Operators.Negate, null, [operand]), operand);
     }
+
+    private bool IsNegativeNumber => _tokens is { Peek.Kind: TokenKind.Minus, Following.Kind: TokenKind.Integer or TokenKind.Floating };
 
     private Expression Member()
     {
-        var expression = Primary();
-        for (var links = 1; ; links++)
+        try
         {
-            CheckDepth(links);
-            var token = Peek;
-            switch (token.Kind)
+            var expression = Primary();
+            while (true)
             {
-                case TokenKind.Dot:
-                    Take();
-                    expression = Selection(expression, token);
-                    break;
-                case TokenKind.OpenBracket:
-                    Take();
-                    var isOptional = TakeIf(TokenKind.Question);
-                    var index = Conditional();
-                    Expect(TokenKind.CloseBracket, "']'");
-                    expression = new CallExpression(token.Start, isOptional ? Operators.OptionalIndex : Operators.Index, null, [expression, index]);
-                    break;
-                case TokenKind.OpenBrace when QualifiedName(expression) is { } name:
-                    Take();
-                    expression = Struct(token, name);
-                    break;
-                default:
-                    return expression;
+                var token = _tokens.Peek;
+                switch (token.Kind)
+                {
+                    case TokenKind.Dot:
+                        _tokens.Take();
+                        expression = Selection(expression, token);
+                        break;
+                    case TokenKind.OpenBracket:
+                        _tokens.Take();
+                        expression = Indexing(expression, token);
+                        break;
+                    case TokenKind.OpenBrace when QualifiedName(expression) is { } name:
+                        _tokens.Take();
+                        expression = Struct(token, name);
+                        break;
+                    default:
+                        return expression;
+                }
             }
         }
+        catch (SyntaxException error) when (error.Position >= 0)
+        {
+            return Recovered(error);
+        }
+    }
+
+    private Expression Indexing(Expression operand, Token bracket)
+    {
+        var isOptional = _tokens.TakeIf(TokenKind.Question);
+        var index = _tokens.Within([TokenKind.CloseBracket], Conditional);
+        _tokens.Expect(TokenKind.CloseBracket, "']'", _tokens.MayFollow);
+        return Deeper(new CallExpression(bracket.Start, isOptional ? Operators.OptionalIndex : Operators.Index, null, [operand, index]), operand, index);
     }
 
     private Expression Selection(Expression operand, Token dot)
     {
-        var isOptional = TakeIf(TokenKind.Question);
-        // "in" and the literals' words are tokens of their own, so never a field.
-        if (Peek.Kind != TokenKind.Identifier)
-            throw new SyntaxException(Peek.Start, $"Syntax error: no viable alternative at input '.{(isOptional ? "?" : "")}{Shown(Peek)}'");
-        var name = Take();
+        var isOptional = _tokens.TakeIf(TokenKind.Question);
+        var name = Field(operand, isOptional);
         if (isOptional)
-            return new CallExpression(dot.Start, Operators.OptionalSelect, null, [operand, new LiteralExpression(name.Start, new StringValue(name.Text))]);
-        if (Peek.Kind != TokenKind.OpenParenthesis)
-            return new SelectExpression(dot.Start, operand, name.Text, isTest: false);
-
-        var open = Take();
-        var arguments = Arguments(TokenKind.CloseParenthesis);
-        return _macros.Expand(open.Start, name.Text, operand, arguments) ?? new CallExpression(open.Start, name.Text, operand, arguments);
+        {
+            var field = new LiteralExpression(name.Start, new StringValue(name.Text));
+            return Deeper(new CallExpression(dot.Start, Operators.OptionalSelect, null, [operand, field]), operand);
+        }
+        if (_tokens.Peek.Kind != TokenKind.OpenParenthesis)
+            return Deeper(new SelectExpression(dot.Start, operand, name.Text, isTest: false), operand);
+        return Call(_tokens.Take(), name.Text, operand);
     }
+
+    // "in" and the literals' words are tokens of their own, so never a field. A path of names could still become the name of a type, so
+    // that cel-go knows what it misses; after anything else it does not.
+    private Token Field(Expression operand, bool isOptional)
+    {
+        if (isOptional || QualifiedName(operand) is null)
+        {
+            return _tokens.Peek.Kind == TokenKind.Identifier ? _tokens.Take()
+                : throw NoAlternative(isOptional ? ".?" : ".");
+        }
+        return _tokens.Expect(TokenKind.Identifier, "IDENTIFIER", kind => kind is TokenKind.Dot or TokenKind.OpenBrace);
+    }
+
+    private SyntaxException NoAlternative(string begin) =>
+        new(_tokens.Peek.Start, $"no viable alternative at input '{begin}{(_tokens.Peek.Kind == TokenKind.End ? "" : _tokens.Peek.Text)}'");
 
     private Expression Primary()
     {
-        var token = Peek;
+        var token = _tokens.Peek;
+        var isNegative = IsNegativeNumber;
         switch (token.Kind)
         {
             case TokenKind.OpenParenthesis:
-                Take();
-                var inner = Conditional();
-                Expect(TokenKind.CloseParenthesis, "')'");
+                _tokens.Take();
+                var inner = _tokens.Within([TokenKind.CloseParenthesis], Conditional);
+                _tokens.Expect(TokenKind.CloseParenthesis, "')'", _tokens.MayFollow);
                 return inner;
             case TokenKind.OpenBracket:
-                Take();
-                return List(token);
+                return List(_tokens.Take());
             case TokenKind.OpenBrace:
-                Take();
-                return Map(token);
+                return Map(_tokens.Take());
             case TokenKind.Identifier:
-                Take();
-                return IdentifierOrCall(token, token.Text);
-            case TokenKind.Dot when _tokens[_next + 1].Kind == TokenKind.Identifier:
-                Take();
-                return IdentifierOrCall(Peek, "." + Take().Text);
-            case TokenKind.Minus when _tokens[_next + 1].Kind is TokenKind.Integer or TokenKind.Floating:
-                Take();
-                return Literal(Take(), isNegative: true, token.Start);
+                return IdentifierOrCall(token, _tokens.Take().Text);
+            case TokenKind.Dot:
+                _tokens.Take();
+                return _tokens.Peek.Kind == TokenKind.Identifier ? IdentifierOrCall(_tokens.Peek, "." + _tokens.Take().Text) : throw NoAlternative(".");
+            case TokenKind.Minus when isNegative:
+                _tokens.Take();
+                return Literal(_tokens.Take(), isNegative, token.Start);
             case TokenKind.Integer or TokenKind.Unsigned or TokenKind.Floating or TokenKind.String or TokenKind.Bytes
                 or TokenKind.True or TokenKind.False or TokenKind.Null:
-                Take();
-                return Literal(token, isNegative: false, token.Start);
+                return Literal(_tokens.Take(), isNegative, token.Start);
             default:
-                throw Unexpected(ExpressionStart);
+                throw _tokens.Mismatch(ExpressionStart);
         }
     }
 
     private Expression IdentifierOrCall(Token token, string name)
     {
-        if (Reserved.Contains(name))
-            throw new SyntaxException(token.Start, $"reserved identifier: {name}");
-        if (Peek.Kind != TokenKind.OpenParenthesis)
-            return new IdentifierExpression(token.Start, name);
-        var open = Take();
-        var arguments = Arguments(TokenKind.CloseParenthesis);
-        return _macros.Expand(open.Start, name, null, arguments) ?? new CallExpression(open.Start, name, null, arguments);
+        Expression identifier = Reserved.Contains(name) ? Complain(token.Start, $"reserved identifier: {name}") : new IdentifierExpression(token.Start, name);
+        return _tokens.Peek.Kind == TokenKind.OpenParenthesis ? Call(_tokens.Take(), name, null) : identifier;
     }
 
-    private List<Expression> Arguments(TokenKind close)
+    private Expression Call(Token open, string name, Expression? target)
     {
+        var arguments = Arguments();
+        try
+        {
+            var call = _macros.Expand(open.Start, name, target, arguments) ?? new CallExpression(open.Start, name, target, arguments);
+            return target is null ? AsDeep(call, arguments) : Deeper(call, [target, .. arguments]);
+        }
+        catch (SyntaxException error) when (error.Position >= 0)
+        {
+            return Complain(error.Position, error.Message);
+        }
+    }
+
+    private List<Expression> Arguments()
+    {
+        _tokens.Expect(kind => kind == TokenKind.CloseParenthesis || TokenCursor.StartsExpression(kind), ArgumentsStart);
         var arguments = new List<Expression>();
-        if (TakeIf(close))
-            return arguments;
-        do
-            arguments.Add(Conditional());
-        while (TakeIf(TokenKind.Comma));
-        Expect(close, "')'");
+        if (_tokens.Peek.Kind != TokenKind.CloseParenthesis)
+        {
+            do
+                arguments.Add(_tokens.Within([TokenKind.Comma, TokenKind.CloseParenthesis], Conditional));
+            while (_tokens.TakeIf(TokenKind.Comma));
+        }
+        _tokens.Expect(TokenKind.CloseParenthesis, "')'", _tokens.MayFollow);
         return arguments;
     }
 
-    private ListExpression List(Token open)
+    private Expression List(Token open)
     {
         var elements = new List<Expression>();
         var optionals = new List<int>();
-        while (Peek.Kind != TokenKind.CloseBracket)
+        Items(TokenKind.CloseBracket, "']'", kind => kind == TokenKind.Question || TokenCursor.StartsExpression(kind), ListStart, ends =>
         {
-            if (TakeIf(TokenKind.Question))
+            if (_tokens.TakeIf(TokenKind.Question))
                 optionals.Add(elements.Count);
-            elements.Add(Conditional());
-            if (!TakeIf(TokenKind.Comma))
-                break;
-        }
-        Expect(TokenKind.CloseBracket, "']'");
-        return new ListExpression(open.Start, elements, optionals);
+            elements.Add(_tokens.Within(ends, Conditional));
+        });
+        return AsDeep(new ListExpression(open.Start, elements, optionals), elements);
     }
 
-    private MapExpression Map(Token open)
+    private Expression Map(Token open)
     {
         var entries = new List<MapEntry>();
-        while (Peek.Kind != TokenKind.CloseBrace)
+        Items(TokenKind.CloseBrace, "'}'", kind => kind == TokenKind.Question || TokenCursor.StartsExpression(kind), MapStart, ends =>
         {
-            var isOptional = TakeIf(TokenKind.Question);
-            var key = Conditional();
-            var colon = Expect(TokenKind.Colon, "':'");
-            entries.Add(new MapEntry(colon.Start, key, Conditional(), isOptional));
-            if (!TakeIf(TokenKind.Comma))
-                break;
-        }
-        Expect(TokenKind.CloseBrace, "'}'");
-        return new MapExpression(open.Start, entries);
+            var isOptional = _tokens.TakeIf(TokenKind.Question);
+            var key = _tokens.Within([TokenKind.Colon, .. ends], Conditional);
+            var colon = _tokens.Expect(TokenKind.Colon, "':'", TokenCursor.StartsExpression);
+            entries.Add(new MapEntry(colon.Start, key, _tokens.Within(ends, Conditional), isOptional));
+        });
+        return AsDeep(new MapExpression(open.Start, entries), [.. entries.SelectMany(entry => new[] { entry.Key, entry.Value })]);
     }
 
-    private StructExpression Struct(Token open, string name)
+    private Expression Struct(Token open, string name)
     {
         var fields = new List<FieldEntry>();
-        while (Peek.Kind != TokenKind.CloseBrace)
+        Items(TokenKind.CloseBrace, "'}'", kind => kind is TokenKind.Question or TokenKind.Identifier, FieldsStart, ends =>
         {
-            var isOptional = TakeIf(TokenKind.Question);
-            var field = Expect(TokenKind.Identifier, "IDENTIFIER");
-            var colon = Expect(TokenKind.Colon, "':'");
-            fields.Add(new FieldEntry(colon.Start, field.Text, Conditional(), isOptional));
-            if (!TakeIf(TokenKind.Comma))
-                break;
-        }
-        Expect(TokenKind.CloseBrace, "'}'");
-        return new StructExpression(open.Start, name, fields);
+            var isOptional = _tokens.TakeIf(TokenKind.Question);
+            var field = _tokens.Expect(TokenKind.Identifier, "IDENTIFIER", kind => kind == TokenKind.Colon);
+            var colon = _tokens.Expect(TokenKind.Colon, "':'", TokenCursor.StartsExpression);
+            fields.Add(new FieldEntry(colon.Start, field.Text, _tokens.Within(ends, Conditional), isOptional));
+        });
+        return AsDeep(new StructExpression(open.Start, name, fields), [.. fields.Select(field => field.Value)]);
     }
 
-    private static LiteralExpression Literal(Token token, bool isNegative, int position)
+    // Items with commas between them, and one more comma if need be.
+    private void Items(TokenKind close, string shownClose, Func<TokenKind, bool> starts, string shownStart, Action<TokenKind[]> read)
+    {
+        _tokens.Expect(kind => kind == close || kind == TokenKind.Comma || starts(kind), shownStart);
+        try
+        {
+            while (starts(_tokens.Peek.Kind))
+            {
+                read([TokenKind.Comma, close]);
+                if (!_tokens.TakeIf(TokenKind.Comma))
+                    break;
+            }
+        }
+        catch (SyntaxException error) when (error.Position >= 0)
+        {
+            _tokens.Within([TokenKind.Comma, close], () => Recovered(error));
+        }
+        _tokens.TakeIf(TokenKind.Comma);
+        _tokens.Expect(kind => kind == close, $"{{{shownClose}, ','}}");
+        _tokens.Expect(close, shownClose, _tokens.MayFollow);
+    }
+
+    private Expression Literal(Token token, bool isNegative, int position)
     {
         var text = token.Text;
         switch (token.Kind)
@@ -322,24 +381,24 @@ internal sealed class Parser
             case TokenKind.Integer:
                 return Literals.TryInteger(text, isNegative, out var integer)
                     ? new LiteralExpression(position, new IntValue(integer))
-                    : throw new SyntaxException(position, "invalid int literal");
+                    : Complain(position, "invalid int literal");
             case TokenKind.Unsigned:
                 return Literals.TryUnsigned(text[..^1], out var unsigned)
                     ? new LiteralExpression(position, new UintValue(unsigned))
-                    : throw new SyntaxException(position, "invalid uint literal");
+                    : Complain(position, "invalid uint literal");
             case TokenKind.Floating:
                 var number = double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture);
                 return double.IsFinite(number)
                     ? new LiteralExpression(position, new DoubleValue(isNegative ? -number : number))
-                    : throw new SyntaxException(position, "invalid double literal");
+                    : Complain(position, "invalid double literal");
             case TokenKind.Bytes:
                 return Literals.TryUnquoteBytes(text, out var bytes)
                     ? new LiteralExpression(position, new BytesValue(bytes))
-                    : throw new SyntaxException(position, "Syntax error: token recognition error at: '" + text + "'");
+                    : Complain(position, "unable to unescape string");
             default:
                 return Literals.TryUnquote(text, out var unquoted)
                     ? new LiteralExpression(position, new StringValue(unquoted))
-                    : throw new SyntaxException(position, "Syntax error: token recognition error at: '" + text + "'");
+                    : Complain(position, "invalid unicode code point");
         }
     }
 
@@ -351,57 +410,38 @@ internal sealed class Parser
         _ => null,
     };
 
-    private Token Take() => _tokens[_next++];
-
-    private bool TakeIf(TokenKind kind)
+    private LiteralExpression Complain(int position, string message)
     {
-        if (Peek.Kind != kind)
-            return false;
-        _next++;
-        return true;
+        _issues.Add(CelIssue.At(_source, position, message));
+        return new LiteralExpression(position, NullValue.Instance);
     }
 
-    private Token Expect(TokenKind kind, string shown) => Peek.Kind == kind ? Take() : throw Unexpected(shown);
-
-    // As ANTLR words it: a token too many, when the one after it would do; else a mismatch.
-    private SyntaxException Unexpected(string expected)
+    private LiteralExpression Recovered(SyntaxException error)
     {
-        var following = Peek.Kind == TokenKind.End ? TokenKind.End : _tokens[_next + 1].Kind;
-        var fits = expected switch
-        {
-            "<EOF>" => following == TokenKind.End && Peek.Kind != TokenKind.End,
-            ExpressionStart => Peek.Kind != TokenKind.End && StartsExpression(following),
-            _ => false,
-        };
-        return new SyntaxException(Peek.Start, $"Syntax error: {(fits ? "extraneous" : "mismatched")} input '{Shown(Peek)}' expecting {expected}");
+        _tokens.Recover(error);
+        return new LiteralExpression(error.Position, NullValue.Instance);
     }
 
-    private static bool StartsExpression(TokenKind kind) => kind is TokenKind.OpenBracket or TokenKind.OpenBrace or TokenKind.OpenParenthesis
-        or TokenKind.Dot or TokenKind.Minus or TokenKind.Not or TokenKind.True or TokenKind.False or TokenKind.Null or TokenKind.Floating
-        or TokenKind.Integer or TokenKind.Unsigned or TokenKind.String or TokenKind.Bytes or TokenKind.Identifier;
+    private static Expression AsDeep(Expression expression, params IReadOnlyList<Expression> parts)
+    {
+        foreach (var part in parts)
+            expression.Depth = Math.Max(expression.Depth, part.Depth);
+        return expression;
+    }
 
-    private static string Shown(Token token) => token.Text;
+    // Macros too count as one step, whatever they become.
+    private static Expression Deeper(Expression expression, params IReadOnlyList<Expression> parts) =>
+        ++AsDeep(expression, parts).Depth <= MaxDepth ? expression : throw new SyntaxException(-1, "max recursion depth exceeded");
 
     private Nesting Nest()
     {
-        CheckDepth(++_depth);
-        return new Nesting(this);
-    }
-
-    private static void CheckDepth(int depth)
-    {
-        if (depth >= MaxDepth)
+        if (++_depth > MaxDepth)
             throw new SyntaxException(-1, $"expression recursion limit exceeded: {MaxDepth}");
+        return new Nesting(this);
     }
 
     private readonly struct Nesting(Parser parser) : IDisposable
     {
         public void Dispose() => parser._depth--;
     }
-}
-
-/// <summary>The end of parsing; -1 for a position that is none.</summary>
-internal sealed class SyntaxException(int position, string message) : Exception(message)
-{
-    public int Position { get; } = position;
 }
