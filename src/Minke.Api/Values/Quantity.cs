@@ -50,9 +50,9 @@ public readonly struct Quantity : IEquatable<Quantity>, IComparable<Quantity>
     private static bool TryParse(string text, out Quantity quantity, out string? error)
     {
         quantity = default;
-        error = text.Length == 0 ? "empty string" : null;
-        if (error is not null)
-            return false;
+        error = null;
+        if (text.Length == 0)
+            return Fail(out error, Pattern);
 
         var position = text[0] is '+' or '-' ? 1 : 0;
         var isNegative = text[0] == '-';

@@ -30,8 +30,9 @@ internal static class QuantityLibrary
 
     private static Quantity Of(CelValue value) => ((QuantityValue)value).Value;
 
+    /// <summary>What is capped at the greatest integer is none.</summary>
     private static bool IsInteger(Quantity quantity) =>
-        quantity.Value == decimal.Truncate(quantity.Value) && quantity.Value is >= long.MinValue and <= long.MaxValue;
+        decimal.IsInteger(quantity.Value) && quantity.Value is > long.MinValue and < long.MaxValue;
 
     private static CelValue Parse(string text)
     {

@@ -370,7 +370,7 @@ internal sealed class Parser
         _tokens.Expect(close, shownClose, _tokens.MayFollow);
     }
 
-    private Expression Literal(Token token, bool isNegative, int position)
+    private LiteralExpression Literal(Token token, bool isNegative, int position)
     {
         var text = token.Text;
         switch (token.Kind)

@@ -27,7 +27,7 @@ internal sealed class DefinitionChecks
 
     /// <summary>A node on the way down.</summary>
     /// <param name="Count">How many such values an object can hold; null when nothing limits it.</param>
-    /// <param name="Uncorrelated">The list or map above whose parts have no counterparts of before; empty for none.</param>
+    /// <param name="Uncorrelated">The list above whose items have no counterparts of before; empty for none.</param>
     private readonly record struct Node(StructuralSchema Schema, FieldPath Path, ulong? Count, string Uncorrelated, bool IsRoot);
 
     private DefinitionChecks(FieldErrors errors, HashSet<string> known) => (_errors, _known) = (errors, known);
@@ -82,11 +82,10 @@ internal sealed class DefinitionChecks
         for (var i = 0; i < rules.Count; i++)
             CheckRule(node, rules[i], path.Child("x-kubernetes-validations").Index(i));
 
-        var below = node.Uncorrelated.Length == 0 && schema.MapType == "atomic" ? path.Text : node.Uncorrelated;
         foreach (var (name, property) in schema.Properties.OrderBy(one => one.Key, StringComparer.Ordinal))
-            Walk(new(property, path.Child("properties").Key(name), node.Count, below, property.IsEmbedded));
+            Walk(new(property, path.Child("properties").Key(name), node.Count, node.Uncorrelated, property.IsEmbedded));
         if (schema.Additional is { } additional)
-            Walk(new(additional, path.Child("additionalProperties"), Times(node.Count, schema.Source.MaxProperties), below, additional.IsEmbedded));
+            Walk(new(additional, path.Child("additionalProperties"), Times(node.Count, schema.Source.MaxProperties), node.Uncorrelated, additional.IsEmbedded));
         if (schema.Items is { } items)
         {
             var isCorrelated = schema.ListType == "map";

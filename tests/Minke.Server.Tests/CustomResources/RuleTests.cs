@@ -10,10 +10,13 @@ public sealed class RuleTests
           "ports":{"type":"array","maxItems":10,"x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":["name"],
             "items":{"type":"object","required":["name"],"properties":{"name":{"type":"string","maxLength":10},"port":{"type":"integer","x-kubernetes-validations":[{"rule":"self >= oldSelf","message":"may only grow"}]}}}},
           "any":{"x-kubernetes-int-or-string":true,"x-kubernetes-validations":[{"rule":"self < 10"}]},
-          "once":{"type":"string","maxLength":10,"x-kubernetes-validations":[{"rule":"!oldSelf.hasValue() || self == oldSelf.value()","optionalOldSelf":true,"message":"once set it stays"}]}
+          "once":{"type":"string","maxLength":10,"x-kubernetes-validations":[{"rule":"!oldSelf.hasValue() || self == oldSelf.value()","optionalOldSelf":true,"message":"once set it stays"}]},
+          "labels":{"type":"object","maxProperties":3,"additionalProperties":{"type":"string","maxLength":9}},
+          "pair":{"type":"object","x-kubernetes-map-type":"atomic","properties":{"size":{"type":"integer","x-kubernetes-validations":[{"rule":"self >= oldSelf","message":"may only grow"}]}}}
          },
          "x-kubernetes-validations":[
           {"rule":"!has(self.min) || !has(self.max) || self.min <= self.max","messageExpression":"'min is above max of ' + (has(self.name) ? self.name : 'nobody')","fieldPath":".min"},
+          {"rule":"!has(self.labels) || !('bad' in self.labels)","message":"no such label","fieldPath":".labels['bad']"},
           {"rule":"!has(self.min) || self.min != 13"}]}
         """;
 
@@ -21,6 +24,7 @@ public sealed class RuleTests
     [InlineData("""{"min":5,"max":3}""", "spec.min: Invalid value: \"object\": min is above max of nobody")]
     [InlineData("""{"min":13}""", "spec: Invalid value: \"object\": failed rule: !has(self.min) || self.min != 13")]
     [InlineData("""{"colour":"red"}""", "spec.colour: Forbidden: red is taken")]
+    [InlineData("""{"labels":{"bad":"x"}}""", "spec.labels[bad]: Invalid value: \"object\": no such label")]
     [InlineData("""{"any":"text"}""", "spec.any: Invalid value: \"\": 'no such overload': call arguments did not match a supported operator, function or macro signature for rule: self < 10")]
     [InlineData("""{"any":12}""", "spec.any: Invalid value: \"\": failed rule: self < 10")]
     [InlineData("""{"min":"x","colour":"red"}""", "[spec.min: Invalid value: \"string\": spec.min in body must be of type integer: \"string\", <nil>: Invalid value: \"null\": some validation rules were not checked because the object was invalid; correct the existing errors to complete validation]")]
@@ -43,6 +47,9 @@ public sealed class RuleTests
         Assert.Contains("spec.ports[0].port: Invalid value: \"integer\": may only grow",
             (await server.PatchAsync(Definitions.Items + "/a", """{"spec":{"ports":[{"name":"b","port":1},{"name":"a","port":1},{"name":"c","port":0}]}}""")).Expect(422).Message, StringComparison.Ordinal);
         (await server.PatchAsync(Definitions.Items + "/a", """{"spec":{"ports":[{"name":"b","port":2},{"name":"a","port":5}],"once":"1"}}""")).Expect(200);
+        // A map that is applied as a whole has its members of before nevertheless.
+        (await server.PatchAsync(Definitions.Items + "/a", """{"spec":{"pair":{"size":2}}}""")).Expect(200);
+        Assert.Contains("spec.pair.size: Invalid value: \"integer\": may only grow", (await server.PatchAsync(Definitions.Items + "/a", """{"spec":{"pair":{"size":1}}}""")).Expect(422).Message, StringComparison.Ordinal);
         Assert.Contains("once set it stays", (await server.PatchAsync(Definitions.Items + "/a", """{"spec":{"once":"2"}}""")).Expect(422).Message, StringComparison.Ordinal);
     }
 
@@ -50,10 +57,12 @@ public sealed class RuleTests
     public async Task What_was_wrong_already_is_warned_of_as_long_as_it_is_not_touched()
     {
         await using var server = await TestServer.StartAsync();
-        await server.EstablishAsync(Definitions.CronTab("""{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"integer"}}}"""));
-        (await server.PostAsync(Definitions.Items, Definitions.Item("a", """{"a":5}"""))).Expect(201);
+        await server.EstablishAsync(Definitions.CronTab("""{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"integer"},"list":{"type":"array","maxItems":5,"items":{"type":"integer"}}}}"""));
+        (await server.PostAsync(Definitions.Items, Definitions.Item("a", """{"a":5,"list":[5]}"""))).Expect(201);
         (await server.PatchAsync(Definitions.Path + "/crontabs.stable.example.com", """
-            [{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/a/x-kubernetes-validations","value":[{"rule":"self < 3","message":"too much"}]}]
+            [{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/a/x-kubernetes-validations","value":[{"rule":"self < 3","message":"too much"}]},
+             {"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/list/items/x-kubernetes-validations","value":[{"rule":"self < 3","message":"too much"}]},
+             {"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/list/items/maximum","value":4}]
             """, "json-patch")).Expect(200);
         Reply touched;
         do
@@ -62,7 +71,11 @@ public sealed class RuleTests
         }
         while (touched.Code == 200);
         Assert.Contains("spec.a: Invalid value: \"integer\": too much", touched.Message, StringComparison.Ordinal);
-        var forgiven = (await server.PatchAsync(Definitions.Items + "/a", """{"spec":{"b":1}}""")).Expect(200);
-        Assert.Equal(["299 - \"spec.a: Invalid value: \\\"integer\\\": too much\""], forgiven.Warnings);
+        // Items of a list without a type are found again by their index.
+        Assert.Contains("spec.list[1]: Invalid value", (await server.PatchAsync(Definitions.Items + "/a", """{"spec":{"list":[5,6]}}""")).Expect(422).Message, StringComparison.Ordinal);
+        var forgiven = (await server.PatchAsync(Definitions.Items + "/a", """{"spec":{"b":1,"list":[5,1]}}""")).Expect(200);
+        Assert.Equal(
+            ["299 - \"spec.a: Invalid value: \\\"integer\\\": too much\"", "299 - \"spec.list[0]: Invalid value: \\\"integer\\\": too much\""],
+            forgiven.Warnings);
     }
 }

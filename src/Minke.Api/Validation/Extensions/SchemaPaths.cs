@@ -4,11 +4,14 @@ using Minke.Api.Apiextensions.V1;
 namespace Minke.Api;
 
 /// <summary>Paths into a schema, as rules and selectable fields name them: <c>.spec.color</c>, <c>.spec['a.b']</c>. (cel.ValidFieldPath)</summary>
-internal static class SchemaPaths
+public static class SchemaPaths
 {
     private const int MaxSelectableFields = 8;
 
     public static bool IsValid(string path, JSONSchemaProps schema) => Follow(path, schema, allowBrackets: true).Error is null;
+
+    /// <summary>As errors show it: <c>spec.a.b</c>; empty where it is not valid.</summary>
+    public static string Normal(string path, JSONSchemaProps schema) => Follow(path, schema, allowBrackets: true).Path;
 
     public static void ValidateSelectable(ApiList<SelectableField> fields, JSONSchemaProps? schema, FieldPath path, FieldErrors errors)
     {

@@ -36,6 +36,9 @@ internal sealed class CustomRules
     private sealed record Rule(ValidationRule Source, CelProgram? Program, string Error, CelProgram? Message)
     {
         public bool UsesOldSelf { get; } = Program?.Uses(OldSelf) ?? false;
+
+        /// <summary>What its errors point at, below the value; empty for the value itself.</summary>
+        public required string FieldPath { get; init; }
         public bool IsOldSelfOptional => Source.OptionalOldSelf == true;
 
         /// <summary>How errors name it.</summary>
@@ -55,8 +58,10 @@ internal sealed class CustomRules
 
     /// <summary>Values of a node before and after.</summary>
     /// <param name="Old">What the rules see as oldSelf; undefined where nothing corresponds.</param>
+    /// <param name="Counterpart">What the value is compared with to know whether it was touched; items of plain lists are found again by their index.</param>
     /// <param name="IsSame">The nearest value that has a counterpart has not changed.</param>
-    private readonly record struct Place(string Path, JsonElement Value, JsonElement Old, JsonElement Counterpart, bool IsSame);
+    /// <param name="IsSameAbove">The same, of the place above.</param>
+    private readonly record struct Place(string Path, JsonElement Value, JsonElement Old, JsonElement Counterpart, bool IsSame, bool IsSameAbove);
 
     private CustomRules(StructuralSchema rules, StructuralSchema node, bool isRoot)
     {
@@ -93,7 +98,7 @@ internal sealed class CustomRules
         using var now = JsonDocument.Parse(JsonTree.Write(value));
         using var before = old is null ? null : JsonDocument.Parse(JsonTree.Write(old));
         var past = before?.RootElement ?? default;
-        Judge(new("", now.RootElement, past, past, IsSame(now.RootElement, past, false)), new Judgement(errors, warnings));
+        Judge(new("", now.RootElement, past, past, IsSame(now.RootElement, past, false), false), new Judgement(errors, warnings));
     }
 
     private static bool HasRules(StructuralSchema schema) => !schema.Source.XKubernetesValidations.IsEmpty
@@ -109,12 +114,13 @@ internal sealed class CustomRules
         var optional = environment.With((OldSelf, CelType.Optional(type)));
         return [.. rules.Select(rule =>
         {
+            var path = rule.FieldPath.Length > 0 ? SchemaPaths.Normal(rule.FieldPath, schema.Source) : "";
             if (rule.Rule.Trim().Length == 0)
-                return new Rule(rule, null, "", null);
+                return new Rule(rule, null, "", null) { FieldPath = path };
             var language = rule.OptionalOldSelf == true ? optional : environment;
             var compiled = language.Compile(rule.Rule);
             return new Rule(rule, compiled.Program, compiled.Program is null ? compiled.Failure : "",
-                rule.MessageExpression.Length > 0 ? language.Compile(rule.MessageExpression).Program : null);
+                rule.MessageExpression.Length > 0 ? language.Compile(rule.MessageExpression).Program : null) { FieldPath = path };
         })];
     }
 
@@ -125,8 +131,8 @@ internal sealed class CustomRules
         JudgeHere(place, judgement);
         foreach (var part in _allOf)
         {
-            // What hangs on a part of allOf is never forgiven.
-            part.Judge(place with { IsSame = false, Counterpart = default }, judgement);
+            // What hangs on a part of allOf is forgiven for the sake of what is above only.
+            part.Judge(place with { IsSame = place.IsSameAbove, Counterpart = default }, judgement);
         }
         if (judgement.IsOver)
             return;
@@ -143,8 +149,6 @@ internal sealed class CustomRules
 
     private void JudgeMembers(Place place, Judgement judgement)
     {
-        // Maps that are atomic have no members of before.
-        var isCorrelated = _schema.MapType is "" or "granular";
         if (_additional is not null)
         {
             foreach (var member in place.Value.EnumerateObject())
@@ -161,9 +165,12 @@ internal sealed class CustomRules
 
         Place Member(string name, string path, JsonElement value)
         {
-            var old = isCorrelated ? Property(place.Old, name) : default;
-            var counterpart = isCorrelated ? Property(place.Counterpart, name) : default;
-            return new(path, value, old, counterpart, IsSame(value, counterpart, place.IsSame));
+            var old = Property(place.Old, name);
+            // Both objects come in the version of the request: what these two were is not seen.
+            if (_isRoot && name is ("apiVersion" or "kind"))
+                return new(path, value, old, default, false, false);
+            var counterpart = Property(place.Counterpart, name);
+            return new(path, value, old, counterpart, IsSame(value, counterpart, place.IsSame), place.IsSame);
         }
     }
 
@@ -173,8 +180,9 @@ internal sealed class CustomRules
         foreach (var item in place.Value.EnumerateArray())
         {
             var old = Counterpart(item, place.Old);
-            var counterpart = Counterpart(item, place.Counterpart);
-            items.Judge(new(string.Create(CultureInfo.InvariantCulture, $"{place.Path}[{index++}]"), item, old, counterpart, IsSame(item, counterpart, place.IsSame)), judgement);
+            var counterpart = _schema.ListType.Length == 0 ? At(place.Counterpart, index) : Counterpart(item, place.Counterpart);
+            var path = string.Create(CultureInfo.InvariantCulture, $"{place.Path}[{index++}]");
+            items.Judge(new(path, item, old, counterpart, IsSame(item, counterpart, place.IsSame), place.IsSame), judgement);
         }
     }
 
@@ -190,6 +198,9 @@ internal sealed class CustomRules
         }
         return default;
     }
+
+    private static JsonElement At(JsonElement olds, int index) =>
+        olds.ValueKind == JsonValueKind.Array && index < olds.GetArrayLength() && olds[index] is { ValueKind: not JsonValueKind.Null } old ? old : default;
 
     private void JudgeHere(Place place, Judgement judgement)
     {
@@ -250,7 +261,9 @@ internal sealed class CustomRules
         void Add(Rule rule, string detail)
         {
             var found = new FieldErrors();
-            FieldPath path = rule.Source.FieldPath.Length > 0 ? Below(place.Path, rule.Source.FieldPath) : place.Path;
+            FieldPath path = place.Path;
+            if (rule.FieldPath.Length > 0)
+                path = path.Child(rule.FieldPath);
             switch (rule.Source.Reason)
             {
                 case FieldValueErrorReason.FieldValueForbidden:
@@ -292,13 +305,6 @@ internal sealed class CustomRules
                 return message;
         }
         return rule.Source.Message.Length > 0 ? rule.Source.Message.Trim() : "failed rule: " + rule.Name;
-    }
-
-    /// <summary><c>.spec['a.b']</c> below a path: names after dots, keys in brackets.</summary>
-    private static string Below(string path, string fieldPath)
-    {
-        var text = fieldPath.StartsWith('.') && path.Length == 0 ? fieldPath[1..] : fieldPath;
-        return path + text.Replace("['", ".", StringComparison.Ordinal).Replace("']", "", StringComparison.Ordinal);
     }
 
     /// <summary>Of the value itself where it has a counterpart, else of what is above it.</summary>

@@ -245,7 +245,7 @@ internal static class SchemaValidator
         if (schema.Items is { } element)
         {
             for (var i = 0; i < items.Count; i++)
-                outcome.Merge(Judge(items[i], element, I($"{path}[{i}]"), Correlated(items[i], schema, before)));
+                outcome.Merge(Judge(items[i], element, I($"{path}[{i}]"), Correlated(items[i], i, schema, before)));
         }
         if (schema.Source.MinItems is { } min && items.Count < min)
             outcome.Add(new(SchemaFailure.Other, path, items.Count, I($"{path} in body should have at least {min} items")));
@@ -254,10 +254,14 @@ internal static class SchemaValidator
         outcome.Matches += 2;
     }
 
-    /// <summary>Items of maps are found again by their keys; those of other lists are not.</summary>
-    private static Before Correlated(JsonNode? item, StructuralSchema schema, Before before)
+    /// <summary>Items of maps are found again by their keys, those of lists without a type by their index; those of sets and atomic lists are not.</summary>
+    private static Before Correlated(JsonNode? item, int index, StructuralSchema schema, Before before)
     {
-        if (schema.ListType != "map" || before.Value is not JsonArray olds || item is not JsonObject members)
+        if (before.Value is not JsonArray olds)
+            return default;
+        if (schema.ListType.Length == 0)
+            return index < olds.Count && olds[index] is { } same ? new(true, same) : default;
+        if (schema.ListType != "map" || item is not JsonObject members)
             return default;
         foreach (var old in olds)
         {
