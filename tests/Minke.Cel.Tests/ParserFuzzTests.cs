@@ -24,7 +24,7 @@ public sealed class ParserFuzzTests
                 return;
             }
             Assert.True(program.Evaluate(values, Budget, CancellationToken.None) is { IsOverBudget: true } or { Cost: <= Budget });
-        }, [], bytesPerByte: 20_000);
+        }, [], bytesPerByte: 60_000);
     }
 
     [Fact]

@@ -75,7 +75,7 @@ internal sealed class Checker(CelEnvironment environment, SourceText source, Lis
         if (!select.IsTest && Parser.QualifiedName(select) is { } path)
         {
             var whole = new IdentifierExpression(select.Position, path);
-            var first = path.Split('.')[0];
+            var first = path[..path.IndexOf('.', StringComparison.Ordinal)];
             if ((first.Length == 0 || Scope.Find(_scope, first) is null) && Resolve(path, whole) is { } type)
             {
                 whole.Type = type;

@@ -65,11 +65,12 @@ internal sealed class Parser
         }
         catch (SyntaxException error) when (error.Position >= 0)
         {
-            _tokens.Recover(error);
+            _tokens.Tell(error);
         }
         catch (SyntaxException error)
         {
-            _issues.Add(CelIssue.Nowhere(error.Message));
+            if (error.Message.Length > 0)
+                _issues.Add(CelIssue.Nowhere(error.Message));
         }
         return null;
     }
@@ -233,7 +234,7 @@ internal sealed class Parser
     // that cel-go knows what it misses; after anything else it does not.
     private Token Field(Expression operand, bool isOptional)
     {
-        if (isOptional || QualifiedName(operand) is null)
+        if (isOptional || !IsPath(operand))
         {
             return _tokens.Peek.Kind == TokenKind.Identifier ? _tokens.Take()
                 : throw NoAlternative(isOptional ? ".?" : ".");
@@ -403,12 +404,25 @@ internal sealed class Parser
     }
 
     /// <summary><c>a.b.c</c> of nothing but names, else null.</summary>
-    internal static string? QualifiedName(Expression expression) => expression switch
+    internal static string? QualifiedName(Expression expression)
     {
-        IdentifierExpression identifier => identifier.Name,
-        SelectExpression { IsTest: false } select when QualifiedName(select.Operand) is { } prefix => prefix + "." + select.Field,
-        _ => null,
-    };
+        if (expression is IdentifierExpression identifier)
+            return identifier.Name;
+        if (!IsPath(expression))
+            return null;
+        var names = new Stack<string>();
+        for (; expression is SelectExpression select; expression = select.Operand)
+            names.Push(select.Field);
+        names.Push(((IdentifierExpression)expression).Name);
+        return string.Join('.', names);
+    }
+
+    private static bool IsPath(Expression expression)
+    {
+        while (expression is SelectExpression { IsTest: false } select)
+            expression = select.Operand;
+        return expression is IdentifierExpression;
+    }
 
     private LiteralExpression Complain(int position, string message)
     {

@@ -7,11 +7,14 @@ namespace Minke.Cel.Syntax;
 /// </summary>
 internal sealed class TokenCursor(SourceText source, List<Token> tokens, List<CelIssue> issues)
 {
+    private const int MaxAttempts = 30;
+
     /// <summary>What can end the expressions around this place; the innermost last.</summary>
     private readonly Stack<TokenKind[]> _ends = new([[TokenKind.End]]);
 
     private int _next;
     private int _lastRecovery = -1;
+    private int _attempts;
     private bool _isRecovering;
 
     public Token Peek => tokens[_next];
@@ -53,7 +56,10 @@ internal sealed class TokenCursor(SourceText source, List<Token> tokens, List<Ce
     /// <exception cref="SyntaxException"/>
     public Token Expect(TokenKind kind, string shown, Func<TokenKind, bool> mayFollow)
     {
-        if (Peek.Kind == kind || LeaveOutOne(token => token == kind, shown))
+        if (Peek.Kind == kind)
+            return Take();
+        Attempt();
+        if (LeaveOutOne(token => token == kind, shown))
             return Take();
         if (!mayFollow(Peek.Kind))
             throw Mismatch(shown);
@@ -75,11 +81,17 @@ internal sealed class TokenCursor(SourceText source, List<Token> tokens, List<Ce
 
     public SyntaxException Mismatch(string shown) => new(Peek.Start, $"mismatched input '{Peek.Text}' expecting {shown}");
 
-    /// <summary>Tells the error and goes to what can follow here or around.</summary>
-    public void Recover(SyntaxException error)
+    public void Tell(SyntaxException error)
     {
         if (!_isRecovering)
             issues.Add(CelIssue.At(source, error.Position, "Syntax error: " + error.Message));
+    }
+
+    /// <summary>Tells the error and goes to what can follow here or around.</summary>
+    public void Recover(SyntaxException error)
+    {
+        Tell(error);
+        Attempt();
         _isRecovering = true;
         // Twice at one place would be for ever.
         if (_lastRecovery == _next)
@@ -106,6 +118,15 @@ internal sealed class TokenCursor(SourceText source, List<Token> tokens, List<Ce
         return true;
     }
 
+    /// <summary>Somewhere it has to end.</summary>
+    private void Attempt()
+    {
+        if (_attempts++ < MaxAttempts)
+            return;
+        issues.Add(CelIssue.At(source, Peek.Start, $"Syntax error: error recovery attempt limit exceeded: {MaxAttempts}"));
+        throw new SyntaxException(-1, "");
+    }
+
     private void Tell(Token token, string message)
     {
         if (!_isRecovering)
@@ -115,7 +136,7 @@ internal sealed class TokenCursor(SourceText source, List<Token> tokens, List<Ce
     private void Skip() => _next = Math.Min(_next + 1, tokens.Count - 1);
 }
 
-/// <summary>Where reading failed and why; -1 for a place that is none, and then nothing can be done about it.</summary>
+/// <summary>Where reading failed and why; -1 for a place that is none, and then nothing can be done about it. Without a message it is told already.</summary>
 internal sealed class SyntaxException(int position, string message) : Exception(message)
 {
     public int Position { get; } = position;
