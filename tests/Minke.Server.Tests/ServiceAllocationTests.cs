@@ -16,6 +16,19 @@ public sealed class ServiceAllocationTests
     private static Task<TestServer> StartAsync(ServiceNetwork? network = null) =>
         TestServer.StartAsync(change: options => options with { ServiceNetwork = network ?? new() });
 
+    [Theory]
+    [InlineData("ClusterIP", """{"ip":"203.0.113.1"}""", "status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is \"LoadBalancer\"")]
+    [InlineData("LoadBalancer", """{"hostname":"203.0.113.1"}""", "status.loadBalancer.ingress[0].hostname: Invalid value: \"203.0.113.1\": must be a DNS name, not an IP address")]
+    [InlineData("LoadBalancer", """{"ip":"203.0.113.1","ipMode":"Half"}""", "status.loadBalancer.ingress[0].ipMode: Unsupported value: \"Half\": supported values: \"Proxy\", \"VIP\"")]
+    [InlineData("LoadBalancer", """{"ip":"203.0.113.1"}""", "")]
+    public async Task Only_a_load_balancer_says_where_it_is(string type, string ingress, string problem)
+    {
+        await using var server = await StartAsync();
+        (await server.PostAsync(Path, Service("a", $"\"type\":\"{type}\""))).Expect(201);
+        var reply = await server.PatchAsync(Path + "/a/status", $$"""{"status":{"loadBalancer":{"ingress":[{{ingress}}]} } }""");
+        Assert.Equal(problem.Length == 0 ? (200, "") : (422, $"Service \"a\" is invalid: {problem}"), (reply.Code, problem.Length == 0 ? "" : reply.Message));
+    }
+
     [Fact]
     public async Task A_service_has_an_address_of_the_upper_band_and_says_which_family()
     {

@@ -53,6 +53,9 @@ internal sealed class ServiceKind : KindBehavior<Service>
 
     public override Service PrepareForStatusUpdate(Service service, Service old) => service with { Spec = old.Spec };
 
+    public override void ValidateStatus(Service service, Service old, FieldErrors errors) =>
+        ServiceRules.ValidateStatus(service.Status.LoadBalancer, service.Spec.Type, errors);
+
     public override void Validate(Service service, Service? old, FieldErrors errors)
     {
         if (old is not null)

@@ -42,4 +42,30 @@ public static class ServiceRules
                 errors.Invalid(at.Index(i), spec.ClusterIPs[i], $"expected an {spec.IpFamilies[i]} value as indicated by `ipFamilies[{PodRules.Number(i)}]`");
         }
     }
+
+    /// <summary>What a load balancer says of itself. (ValidateLoadBalancerStatus)</summary>
+    public static void ValidateStatus(LoadBalancerStatus status, string type, FieldErrors errors)
+    {
+        var path = new FieldPath("status.loadBalancer.ingress");
+        if (type != ServiceType.LoadBalancer && !status.Ingress.IsEmpty)
+        {
+            errors.Forbidden(path, "may only be used when `spec.type` is \"LoadBalancer\"");
+            return;
+        }
+        for (var i = 0; i < status.Ingress.Count; i++)
+        {
+            var (ingress, at) = (status.Ingress[i], path.Index(i));
+            if (ingress.Ip.Length > 0)
+                PodRules.ValidateIp(ingress.Ip, at.Child("ip"), errors);
+            if (ingress.IpMode is not null && ingress.Ip.Length == 0)
+                errors.Forbidden(at.Child("ipMode"), "may not be specified when `ip` is not set");
+            else if (ingress.IpMode is not (null or LoadBalancerIPMode.VIP or LoadBalancerIPMode.Proxy))
+                errors.NotSupported(at.Child("ipMode"), ingress.IpMode, [LoadBalancerIPMode.Proxy, LoadBalancerIPMode.VIP]);
+            if (ingress.Hostname.Length == 0)
+                continue;
+            PodRules.Each(Names.Dns1123Subdomain(ingress.Hostname), at.Child("hostname"), ingress.Hostname, errors);
+            if (PodRules.IsIp(ingress.Hostname))
+                errors.Invalid(at.Child("hostname"), ingress.Hostname, "must be a DNS name, not an IP address");
+        }
+    }
 }
