@@ -139,12 +139,16 @@ public sealed class ApiServer : IAsyncDisposable
             new("shutdown", () => _stopping.IsCancellationRequested ? "the server is stopping" : null, IsForReadiness: true),
         };
         checks.AddRange(options.HealthChecks);
+        var remotes = new RemoteRequests(_remoteApis, reverse, clock);
+        var metrics = new ServerMetrics(store, catalog, _flow);
+        var subresources = new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry), new CustomScale(registry), _proxies);
         _handler = new RequestHandler(
-            catalog, resources, new SubresourceHandler(resources, pods, streams, tokenRequests, new ScaleHandler(registry), new CustomScale(registry), _proxies), new VirtualResources(registry, pods, reviews, usage),
-            new RemoteRequests(_remoteApis, reverse, clock), new DiscoveryDocuments(catalog, _remoteApis, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
-            new OpenApiDocuments(catalog, _remoteApis, options.GitVersion, clock),
-            new HealthEndpoints(checks), new StoreEndpoints(store), new ServerMetrics(store, catalog, _flow), authenticator,
-            authorizer, new Impersonation(authorizer), auditor, _flow, new FlowDump(_flow, clock), options.RequestTimeout, clock,
+            new ResourceRequests(catalog, resources, subresources, new VirtualResources(registry, pods, reviews, usage), remotes, authorizer, clock),
+            new PathRequests(
+                new StoreEndpoints(store), remotes, new HealthEndpoints(checks),
+                new DiscoveryDocuments(catalog, _remoteApis, tokens, options.GitVersion, () => Endpoints is [var first, ..] ? first.ToString() : ""),
+                new OpenApiDocuments(catalog, _remoteApis, options.GitVersion, clock), new FlowDump(_flow, clock), metrics),
+            remotes, catalog, authenticator, new Impersonation(authorizer), authorizer, auditor, _flow, metrics, options.RequestTimeout, clock,
             loggers.CreateLogger<ApiServer>(), _stopping.Token);
         _host = CreateHost(options, loggers);
         _kestrel = _host.Services.GetRequiredService<IServer>();

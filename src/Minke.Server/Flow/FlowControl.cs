@@ -1,6 +1,5 @@
 using System.Text;
 using Microsoft.AspNetCore.Http;
-using Minke.Api;
 using Minke.Api.Flowcontrol.V1;
 using Minke.Api.Meta.V1;
 using Minke.Server.Requests;
@@ -52,7 +51,7 @@ internal sealed class FlowControl : IDisposable
     /// <param name="http">Learns by which objects it was sorted; its client may leave while it waits.</param>
     /// <param name="request">To be sorted.</param>
     /// <param name="timeout">How long it may take altogether; null when it does not say.</param>
-    /// <exception cref="StatusException">429: its level is full, or it has waited in vain.</exception>
+    /// <exception cref="OverloadException">Its level is full, or it has waited in vain.</exception>
     public ValueTask<FlowTicket> EnterAsync(HttpContext http, in FlowRequest request, TimeSpan? timeout)
     {
         var schema = _current.Sort(request);
@@ -96,7 +95,7 @@ internal sealed class FlowControl : IDisposable
             case FlowOutcome.Cancelled:
                 throw new OperationCanceledException(http.RequestAborted);
             default:
-                throw StatusException.TooManyRequests("too many requests, please try again later", 1);
+                throw new OverloadException();
         }
     }
 
@@ -137,3 +136,6 @@ internal sealed class FlowControl : IDisposable
         return series;
     }
 }
+
+/// <summary>A request has found no seat. As upstream, the answer is text and no Status, for there are no seats to write one.</summary>
+internal sealed class OverloadException() : Exception("too many requests");
