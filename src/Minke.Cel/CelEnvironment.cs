@@ -36,6 +36,8 @@ public sealed class CelEnvironment
         _functions = functions;
         _macros = macros;
         _variables = variables;
+        // With a dot before it, and no type has a longer one than this.
+        LongestName = 1 + Math.Max("google.protobuf.Timestamp".Length, Math.Max(functions.LongestName, variables.Keys.Select(name => name.Length).DefaultIfEmpty().Max()));
     }
 
     /// <summary>Kubernetes' environment without variables.</summary>
@@ -80,6 +82,9 @@ public sealed class CelEnvironment
             return new CelCompilation(null, [CelIssue.OfProgram(error.Message)]);
         }
     }
+
+    /// <summary>No longer path of names need be looked up.</summary>
+    internal int LongestName { get; }
 
     internal Overload OptionalSelect => OptionalLibrary.Select;
 

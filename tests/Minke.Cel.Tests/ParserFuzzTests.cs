@@ -24,7 +24,7 @@ public sealed class ParserFuzzTests
                 return;
             }
             Assert.True(program.Evaluate(values, Budget, CancellationToken.None) is { IsOverBudget: true } or { Cost: <= Budget });
-        }, [], bytesPerByte: 60_000);
+        }, [], bytesPerByte: 20_000);
     }
 
     [Fact]

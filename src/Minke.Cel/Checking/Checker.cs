@@ -72,7 +72,7 @@ internal sealed class Checker(CelEnvironment environment, SourceText source, Lis
     private CelType Select(SelectExpression select)
     {
         // A path may be the name of one variable.
-        if (!select.IsTest && Parser.QualifiedName(select) is { } path)
+        if (!select.IsTest && Parser.QualifiedName(select, environment.LongestName) is { } path)
         {
             var whole = new IdentifierExpression(select.Position, path);
             var first = path[..path.IndexOf('.', StringComparison.Ordinal)];
@@ -135,7 +135,7 @@ internal sealed class Checker(CelEnvironment environment, SourceText source, Lis
             return environment.Function(call.Function) is { } function ? Overloads(call, function) : Undeclared(call);
 
         // a.b.c() is the function a.b.c, or the method c of a.b.
-        if (Parser.QualifiedName(call.Target) is { } path && environment.Function($"{path}.{call.Function}") is { } qualified)
+        if (Parser.QualifiedName(call.Target, environment.LongestName) is { } path && environment.Function($"{path}.{call.Function}") is { } qualified)
         {
             call.Function = qualified.Name;
             call.Target = null;

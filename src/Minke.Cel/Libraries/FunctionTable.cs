@@ -8,6 +8,8 @@ internal sealed class FunctionTable
 {
     private readonly Dictionary<string, Function> _functions = new(StringComparer.Ordinal);
 
+    public int LongestName => _functions.Keys.Max(name => name.Length);
+
     public Function? Find(string name) => _functions.GetValueOrDefault(name);
 
     public Library Standard => new(this, isStandard: true);

@@ -403,12 +403,12 @@ internal sealed class Parser
         }
     }
 
-    /// <summary><c>a.b.c</c> of nothing but names, else null.</summary>
-    internal static string? QualifiedName(Expression expression)
+    /// <summary><c>a.b.c</c> of nothing but names, and no longer than <paramref name="longest"/>; else null.</summary>
+    internal static string? QualifiedName(Expression expression, int longest = int.MaxValue)
     {
         if (expression is IdentifierExpression identifier)
             return identifier.Name;
-        if (!IsPath(expression))
+        if (!IsPath(expression, longest))
             return null;
         var names = new Stack<string>();
         for (; expression is SelectExpression select; expression = select.Operand)
@@ -417,11 +417,11 @@ internal sealed class Parser
         return string.Join('.', names);
     }
 
-    private static bool IsPath(Expression expression)
+    private static bool IsPath(Expression expression, int longest = int.MaxValue)
     {
-        while (expression is SelectExpression { IsTest: false } select)
-            expression = select.Operand;
-        return expression is IdentifierExpression;
+        for (; expression is SelectExpression { IsTest: false } select && longest > 0; expression = select.Operand)
+            longest -= select.Field.Length + 1;
+        return expression is IdentifierExpression && longest > 0;
     }
 
     private LiteralExpression Complain(int position, string message)
