@@ -32,7 +32,9 @@ public sealed class ExampleTests
         var own = $"{path}/{sent["metadata"]!["name"]}";
 
         (await server.PostAsync(path + "?fieldValidation=Strict", sent.ToJsonString())).Expect(201);
-        if (sent["status"] is { } status && kind.Subresources.Any(sub => sub.Name == "status"))
+        if (kind.Kind == "FlowSchema")
+            expected.Remove("status"); // Not to be written beside the server, which keeps it.
+        else if (sent["status"] is { } status && kind.Subresources.Any(sub => sub.Name == "status"))
         {
             var current = (await server.GetAsync(own)).Expect(200).Json;
             current["status"] = status.DeepClone();

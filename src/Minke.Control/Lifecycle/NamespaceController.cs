@@ -63,19 +63,30 @@ public sealed class NamespaceController : IReconciler
                 await EmptyAsync(kind, key.Name, remains, cancellationToken);
         }
 
+        try
+        {
+            await WriteAsync(@namespace, remains, cancellationToken);
+        }
+        catch (StatusException e) when (e.Code == 404)
+        {
+            // It is gone; only the cache has not heard of it yet.
+            return Requeue.Never;
+        }
+        // A refusal comes again with back-off, unlike what is only on its way.
+        return remains.FirstFailure is { } failure ? throw failure : Requeue.Never;
+    }
+
+    private async Task WriteAsync(Namespace @namespace, NamespaceRemains remains, CancellationToken cancellationToken)
+    {
         var status = remains.Progress(@namespace.Status, _time.GetUtcNow());
         if (!Json.Same(status, @namespace.Status))
             @namespace = await _api.UpdateStatusAsync(@namespace with { Status = status }, cancellationToken);
-        // A refusal comes again with back-off, unlike what is only on its way.
-        if (remains.FirstFailure is { } failure)
-            throw failure;
-        if (remains.IsEmpty)
+        if (remains is { FirstFailure: null, IsEmpty: true })
         {
             await _api.UpdateSubresourceAsync(
                 @namespace with { Spec = @namespace.Spec with { Finalizers = @namespace.Spec.Finalizers.Without(finalizer => finalizer == FinalizerName.Kubernetes) } },
                 "finalize", cancellationToken);
         }
-        return Requeue.Never;
     }
 
     private static bool IsEmptied(Namespace @namespace) => @namespace.Metadata.DeletionTimestamp is not null && !@namespace.Spec.Finalizers.IsEmpty;

@@ -58,6 +58,10 @@ internal sealed class TestServer : IAsyncDisposable
             await server.Client.CreateAsync(new Namespace { Metadata = new() { Name = name } }, Cancelled);
             await server.Client.CreateAsync(new ServiceAccount { Metadata = new() { Name = "default", Namespace = name } }, Cancelled);
         }
+        // The one thing that is written beside the start: from here on revisions are the test's own.
+        using var watch = state.Watch("/", state.CurrentRevision)!;
+        while (await server.Client.TryGetAsync<ConfigMap>("kube-system", "extension-apiserver-authentication", Cancelled) is null)
+            await watch.ReadAsync(Timeout.InfiniteTimeSpan, Cancelled);
         return new(directory, state, server, pki, options);
     }
 
