@@ -75,9 +75,11 @@ internal sealed partial class RemoteApis : IReconciler, IDisposable
             return;
         await Task.WhenAll(
             _loop.RunAsync(cancellationToken),
-            FollowAsync(_resource, change => Observe(NameOf(_resource, change.Key), change.Current is { } current ? Read(current) : null), cancellationToken),
-            FollowAsync(_services, change => ObserveService(NameOf(_services, change.Key)), cancellationToken),
-            FollowAsync(_endpoints, change => ObserveService(NameOf(_endpoints, change.Key)), cancellationToken));
+            FollowAsync(_resource, change => Observe(NameOf(_resource, change.Key), change.Current is { } current ? Read(current) : null)),
+            FollowAsync(_services, change => ObserveService(NameOf(_services, change.Key))),
+            FollowAsync(_endpoints, change => ObserveService(NameOf(_endpoints, change.Key))));
+
+        Task FollowAsync(Resource resource, Action<Change> observe) => _store.FollowAsync(resource.Prefix, _loaded, observe, cancellationToken);
     }
 
     public void Dispose()
@@ -252,23 +254,6 @@ internal sealed partial class RemoteApis : IReconciler, IDisposable
     }
 
     private void Publish() => _current = new ApiRegistrations(_priorities.ToDictionary(), [.. _remotes.Values]);
-
-    private async Task FollowAsync(Resource resource, Action<Change> observe, CancellationToken cancellationToken)
-    {
-        using var watch = _store.Watch(resource.Prefix, _loaded) ?? throw new InvalidOperationException("the revision the server started at is compacted");
-        try
-        {
-            while (!cancellationToken.IsCancellationRequested)
-            {
-                var batch = await watch.ReadAsync(Timeout.InfiniteTimeSpan, cancellationToken);
-                foreach (var change in batch.Changes)
-                    observe(change);
-            }
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-        }
-    }
 
     private APIService Read(Entry entry) => (APIService)StoredObject.Read(_resource!, entry);
 

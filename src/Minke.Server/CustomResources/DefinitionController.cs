@@ -68,7 +68,7 @@ internal sealed partial class DefinitionController : IReconciler
         if (_resource is null)
             return;
         _stop = cancellationToken;
-        await Task.WhenAll(_loop.RunAsync(cancellationToken), FollowAsync(cancellationToken));
+        await Task.WhenAll(_loop.RunAsync(cancellationToken), _store.FollowAsync(_resource.Prefix, _loaded, Observe, cancellationToken));
         await Task.WhenAll(_emptying.Values);
     }
 
@@ -208,25 +208,11 @@ internal sealed partial class DefinitionController : IReconciler
         return errors;
     }
 
-    private async Task FollowAsync(CancellationToken cancellationToken)
+    private void Observe(Change change)
     {
-        using var watch = _store.Watch(_resource!.Prefix, _loaded) ?? throw new InvalidOperationException("the revision the server started at is compacted");
-        try
-        {
-            while (!cancellationToken.IsCancellationRequested)
-            {
-                var batch = await watch.ReadAsync(Timeout.InfiniteTimeSpan, cancellationToken);
-                foreach (var change in batch.Changes)
-                {
-                    var name = NameOf(change.Key);
-                    Serve(name, change.Current is { } current ? Read(current) : null, change.Revision);
-                    _loop.Enqueue(new ObjectKey("", name));
-                }
-            }
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-        }
+        var name = NameOf(change.Key);
+        Serve(name, change.Current is { } current ? Read(current) : null, change.Revision);
+        _loop.Enqueue(new ObjectKey("", name));
     }
 
     /// <summary>Serves a definition as it is now, or no more. An older state than was seen already changes nothing.</summary>

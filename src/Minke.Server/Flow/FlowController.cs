@@ -50,7 +50,9 @@ internal sealed class FlowController : IReconciler
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         if (_levels is not null && _schemas is not null)
-            await Task.WhenAll(_loop.RunAsync(cancellationToken), FollowAsync(_levels, cancellationToken), FollowAsync(_schemas, cancellationToken));
+            await Task.WhenAll(_loop.RunAsync(cancellationToken), FollowAsync(_levels), FollowAsync(_schemas));
+
+        Task FollowAsync(Resource resource) => _store.FollowAsync(resource.Prefix, _loaded, _ => _loop.Enqueue(Everything), cancellationToken);
     }
 
     public async Task<Requeue> ReconcileAsync(ObjectKey key, CancellationToken cancellationToken)
@@ -144,22 +146,6 @@ internal sealed class FlowController : IReconciler
     {
         Status = schema.Status with { Conditions = [.. schema.Status.Conditions.Where(one => one.Type != condition.Type), condition] },
     };
-
-    private async Task FollowAsync(Resource resource, CancellationToken cancellationToken)
-    {
-        using var watch = _store.Watch(resource.Prefix, _loaded) ?? throw new InvalidOperationException("the revision the server started at is compacted");
-        try
-        {
-            while (!cancellationToken.IsCancellationRequested)
-            {
-                await watch.ReadAsync(Timeout.InfiniteTimeSpan, cancellationToken);
-                _loop.Enqueue(Everything);
-            }
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-        }
-    }
 
     private static WriteContext Context(string manager) => new() { User = UserInfo.InProcess, FieldManager = manager };
 

@@ -34,12 +34,15 @@ internal static class Definitions
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestServer.Cancelled);
         deadline.CancelAfter(TimeSpan.FromSeconds(60));
-        await foreach (var (type, value) in server.WatchAsync(path, deadline.Token))
+        // A definition that changes ends the watches of its kind; whoever watches begins anew.
+        while (true)
         {
-            if (type != "DELETED" && isWanted(value))
-                return value;
+            await foreach (var (type, value) in server.WatchAsync(path, deadline.Token))
+            {
+                if (type != "DELETED" && isWanted(value))
+                    return value;
+            }
         }
-        throw new InvalidOperationException("the watch ended");
     }
 
     public static async Task WaitUntilGoneAsync(this TestServer server, string path)

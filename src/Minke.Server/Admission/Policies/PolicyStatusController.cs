@@ -35,7 +35,11 @@ internal sealed class PolicyStatusController : IReconciler
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         if (_policies is not null)
-            await Task.WhenAll(_loop.RunAsync(cancellationToken), FollowAsync(cancellationToken));
+        {
+            await Task.WhenAll(
+                _loop.RunAsync(cancellationToken),
+                _store.FollowAsync(_policies.Prefix, _loaded, change => _loop.Enqueue(new ObjectKey("", NameOf(change.Key))), cancellationToken));
+        }
     }
 
     public async Task<Requeue> ReconcileAsync(ObjectKey key, CancellationToken cancellationToken)
@@ -70,23 +74,6 @@ internal sealed class PolicyStatusController : IReconciler
                 TypeChecking = new TypeChecking { ExpressionWarnings = warnings },
             },
         };
-
-    private async Task FollowAsync(CancellationToken cancellationToken)
-    {
-        using var watch = _store.Watch(_policies!.Prefix, _loaded) ?? throw new InvalidOperationException("the revision the server started at is compacted");
-        try
-        {
-            while (!cancellationToken.IsCancellationRequested)
-            {
-                var batch = await watch.ReadAsync(Timeout.InfiniteTimeSpan, cancellationToken);
-                foreach (var change in batch.Changes)
-                    _loop.Enqueue(new ObjectKey("", NameOf(change.Key)));
-            }
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-        }
-    }
 
     private static string NameOf(string key) => key[(key.LastIndexOf('/') + 1)..];
 }
