@@ -84,7 +84,7 @@ public sealed class ApiServer : IAsyncDisposable
         var authorizer = new Authorizer(new NodeAuthorizer(store, catalog), new RbacAuthorizer(policy));
         var restriction = new NodeRestriction(store, catalog);
         var resolver = new ServiceResolver(store, catalog, ids);
-        var (matcher, conditions, calls) = (new WebhookMatcher(store, catalog), new WebhookConditions(store, catalog, authorizer), new WebhookCalls(ids, clock));
+        var (matcher, conditions, calls) = (new WebhookMatcher(new RequestMatcher(store, catalog), catalog), new WebhookConditions(store, catalog, authorizer), new WebhookCalls(ids, clock));
         var hookLogger = loggers.CreateLogger<WebhookCalls>();
         var admission = new AdmissionChain(
             store, catalog, new EscalationCheck(policy, authorizer), restriction,

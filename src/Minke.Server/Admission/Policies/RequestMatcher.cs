@@ -30,17 +30,17 @@ internal sealed class RequestMatcher(IStateStore store, ResourceCatalog catalog)
     public Namespace? NamespaceOf(AdmissionRequest request) =>
         request.Namespace.Length == 0 || request.Kind == Namespace.KindInfo ? null : Find(request.Namespace);
 
+    /// <exception cref="StatusException">404: the namespace is not there.</exception>
     public bool MatchesNamespace(AdmissionRequest request, LabelSelector? selector)
     {
-        if (IsEmpty(selector))
-            return true;
-        if (request.Kind == Namespace.KindInfo)
-        {
-            var labels = (request.Object ?? request.Old)!.Metadata.Labels;
-            return LabelSelectors.Matches(selector, labels);
-        }
         // What lives in no namespace is not kept out by a selector of namespaces.
-        return request.Namespace.Length == 0 || LabelSelectors.Matches(selector, Find(request.Namespace)?.Metadata.Labels ?? default);
+        if (IsEmpty(selector) || request.ReviewedNamespace.Length == 0)
+            return true;
+        // A namespace as it is to be; what is asked about it otherwise goes by what it is.
+        if (request.IsNamespace && request.Subresource.Length == 0 && request.Object is { } value)
+            return LabelSelectors.Matches(selector, value.Metadata.Labels);
+        var found = Find(request.ReviewedNamespace) ?? throw StatusException.NotFound(_namespaces.Kind, request.ReviewedNamespace);
+        return LabelSelectors.Matches(selector, found.Metadata.Labels);
     }
 
     /// <summary>The object as it is to be or as it was: nobody slips away by changing a label.</summary>
@@ -50,7 +50,7 @@ internal sealed class RequestMatcher(IStateStore store, ResourceCatalog catalog)
         || (request.Old is { } old && LabelSelectors.Matches(selector, old.Metadata.Labels));
 
     /// <param name="kind">That of the request, or another version of it.</param>
-    public static bool MatchesRule(AdmissionRequest request, KindInfo kind, string scope, ApiList<string> operations, ApiList<string> groups, ApiList<string> versions, ApiList<string> resources) =>
+    public static bool MatchesRule(AdmissionRequest request, KindInfo kind, string? scope, ApiList<string> operations, ApiList<string> groups, ApiList<string> versions, ApiList<string> resources) =>
         MatchesScope(request, scope)
         && Contains(operations, request.Operation) && Contains(groups, kind.Group) && Contains(versions, kind.Version)
         && resources.Any(resource => MatchesResource(resource, kind.Plural, request.Subresource));
@@ -67,19 +67,16 @@ internal sealed class RequestMatcher(IStateStore store, ResourceCatalog catalog)
     }
 
     private static bool Matches(AdmissionRequest request, KindInfo kind, NamedRuleWithOperations rule) =>
-        MatchesRule(request, kind, rule.Scope ?? "*", rule.Operations, rule.ApiGroups, rule.ApiVersions, rule.Resources)
+        MatchesRule(request, kind, rule.Scope, rule.Operations, rule.ApiGroups, rule.ApiVersions, rule.Resources)
         && (rule.ResourceNames.IsEmpty || rule.ResourceNames.Contains(request.Name));
 
-    private static bool MatchesScope(AdmissionRequest request, string scope)
+    /// <summary>A namespace belongs to the cluster, though its requests name one.</summary>
+    private static bool MatchesScope(AdmissionRequest request, string? scope) => scope switch
     {
-        var isInNamespace = request.Resource.IsNamespaced && request.Namespace.Length > 0;
-        return scope switch
-        {
-            ScopeType.Namespaced => isInNamespace,
-            ScopeType.Cluster => !isInNamespace,
-            _ => true,
-        };
-    }
+        ScopeType.Namespaced => request.Namespace.Length > 0 && !request.IsNamespace,
+        ScopeType.Cluster => request.Namespace.Length == 0 || request.IsNamespace,
+        _ => true,
+    };
 
     private static bool MatchesResource(string rule, string plural, string subresource)
     {

@@ -1,3 +1,4 @@
+using Minke.Server.Admission.Policies;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
@@ -15,7 +16,7 @@ internal sealed partial class MutatingWebhooks(WebhookSource source, WebhookMatc
     public async ValueTask AdmitAsync(AdmissionRequest request, CancellationToken cancellationToken)
     {
         var webhooks = source.Current();
-        if (webhooks.Count == 0 || WebhookMatcher.IsExempt(request))
+        if (webhooks.Count == 0 || RequestMatcher.IsExempt(request))
             return;
         var reinvocation = request.Reinvocation ??= new();
         reinvocation.Begin(request.Object);

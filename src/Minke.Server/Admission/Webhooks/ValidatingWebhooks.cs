@@ -1,3 +1,4 @@
+using Minke.Server.Admission.Policies;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Minke.Api;
@@ -12,7 +13,7 @@ internal sealed partial class ValidatingWebhooks(WebhookSource source, WebhookMa
     public async ValueTask ValidateAsync(AdmissionRequest request, CancellationToken cancellationToken)
     {
         var webhooks = source.Current();
-        if (webhooks.Count == 0 || WebhookMatcher.IsExempt(request))
+        if (webhooks.Count == 0 || RequestMatcher.IsExempt(request))
             return;
         var concerned = new List<(Webhook Webhook, ReviewedObjects Reviewed)>();
         foreach (var webhook in webhooks)
